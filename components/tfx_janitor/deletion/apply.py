@@ -1,0 +1,129 @@
+"""Marks what a plan lets go: LIVE to MARKED_FOR_DELETION. No byte is touched; all can be restored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from tfx_janitor.deletion import acts, limits
+from tfx_janitor.deletion.acts import BATCH, Outcome, Touch
+from tfx_janitor.deletion.site import Site
+from tfx_janitor.deletion.states import transition
+from tfx_janitor.errors import JanitorError
+from tfx_janitor.lineage.snapshot import ArtifactState
+from tfx_janitor.retention.plan import Decision, Plan
+from tfx_janitor.retention.policy import RetentionPolicy
+from tfx_janitor.retention.timestamps import to_ms
+from tfx_janitor.survey.survey import make_plan
+
+_Item = TypeVar("_Item")
+
+
+def apply(site: Site, plan: Plan, *, approved: str | None = None) -> list[Outcome]:
+    """Marks the artifacts and checkpoints that the plan deletes and that may still go now.
+
+    The lineage is read and judged anew, for pipelines went on since the plan was made; then each mark is a
+    compare-and-set on the very row that the plan saw. Checkpoints are marked by the record of the act alone:
+    MLMD does not know them.
+
+    Args:
+      approved: id of the plan, if a person approved that it goes beyond the limits.
+
+    Returns:
+      One outcome per artifact: marked, pruned (checkpoints marked inside), or skipped and why.
+
+    Raises:
+      Refused: the plan is beyond a limit.
+      JanitorError: the plan was made on another store.
+    """
+    if plan.metadata != site.metadata:
+        raise JanitorError(
+            f"the plan was made on {plan.metadata}, and this is {site.metadata}; make a plan here"
+        )
+    limits.check(plan, approved)
+    planned = [decision for decision in plan.decisions if decision.verdict == "delete" or decision.prunes]
+    if not planned:
+        return []
+    policy = RetentionPolicy.from_dict(plan.policy, source="the plan's policy")
+    fresh = make_plan(
+        site.case(site.read(), policy), site.crew, metadata=site.metadata, created_ms=site.now_ms
+    )
+    wanted = {decision.artifact_id for decision in planned}
+    current = {d.artifact_id: d for d in fresh.decisions if d.artifact_id in wanted}
+    details = {
+        "plan_id": plan.id,
+        "policy_digest": policy.digest,
+        "policy": policy.to_dict(),
+        "grace_ms": to_ms(policy.grace),
+    }
+    outcomes: list[Outcome] = []
+    marks: list[Decision] = []
+    prunes: list[tuple[Decision, list[list[str]]]] = []
+    for decision in planned:
+        now = current.get(decision.artifact_id)
+        if decision.verdict == "delete":
+            if decision.state == ArtifactState.MARKED_FOR_DELETION.name:
+                continue
+            problem = _changed(decision, now)
+            if problem is None:
+                marks.append(decision)
+            else:
+                outcomes.append(Outcome(decision.artifact_id, "skipped", problem))
+        else:
+            still = [] if now is None else [[c.directory, c.name] for c in now.prunes]
+            names = [pair for c in decision.prunes if (pair := [c.directory, c.name]) in still]
+            if names:
+                prunes.append((decision, names))
+    for batch in _batches(marks):
+        outcomes += _mark(site, batch, details)
+    for batch in _batches(prunes):
+        outcomes += _mark_checkpoints(site, batch, details)
+    return outcomes
+
+
+def _changed(planned: Decision, now: Decision | None) -> str | None:
+    if now is None:
+        return "no rule governs it any more"
+    if now.verdict != "delete":
+        reason = next(reason for reason in now.reasons if reason.holds)
+        return f"needed again: {reason.code}, {reason.detail}"
+    if now.updated_ms != planned.updated_ms or now.uri != planned.uri:
+        return "it changed since the plan was made"
+    return None
+
+
+def _mark(site: Site, batch: Sequence[Decision], details: dict) -> list[Outcome]:
+    act = acts.begin(site, "apply", [Touch(d.artifact_id, "mark") for d in batch], details)
+    answers = transition(
+        site.store,
+        {decision.artifact_id: decision.updated_ms for decision in batch},
+        source=ArtifactState.LIVE,
+        target=ArtifactState.MARKED_FOR_DELETION,
+    )
+    outcomes = []
+    for decision in batch:
+        problem = answers[decision.artifact_id]
+        done = "marked" if problem is None else "skipped"
+        outcomes.append(Outcome(decision.artifact_id, done, problem or "", decision.bytes or 0))
+    acts.end(site, act, outcomes)
+    return outcomes
+
+
+def _mark_checkpoints(
+    site: Site, batch: Sequence[tuple[Decision, list[list[str]]]], details: dict
+) -> list[Outcome]:
+    touches = [Touch(decision.artifact_id, "prune") for decision, _ in batch]
+    marked = {str(decision.artifact_id): names for decision, names in batch}
+    act = acts.begin(site, "apply", touches, {**details, "checkpoints": marked})
+    outcomes = []
+    for decision, names in batch:
+        size = sum(c.bytes for c in decision.prunes if [c.directory, c.name] in names)
+        shown = ", ".join(name for _, name in names)
+        outcomes.append(Outcome(decision.artifact_id, "marked", f"checkpoints {shown}", size))
+    acts.end(site, act, outcomes)
+    return outcomes
+
+
+def _batches(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]

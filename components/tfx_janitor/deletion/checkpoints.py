@@ -1,0 +1,93 @@
+"""Deletes checkpoints inside a directory that stays, by their literal listed names.
+
+The order is the guarantee: first the state file stops naming them, then the `.index` goes, so that nothing
+takes what is left for a checkpoint, then the shards.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from tfx_janitor.deletion.remove import Removed, unlink_files, vanish
+from tfx_janitor.payload import checkpoints
+from tfx_janitor.payload.checkpoints import Checkpoint, CheckpointState
+from tfx_janitor.payload.places import Place
+
+
+@dataclass(frozen=True, slots=True)
+class PruneOrder:
+    """Checkpoints to delete in one directory.
+
+    Attributes:
+      directory: absolute path.
+      names: literal checkpoint names; one that is not there is passed over.
+      not_restorable: names of those that stay although they are damaged, which must not become the latest.
+      roots: the directory must be one of these or lie inside one.
+    """
+
+    directory: str
+    names: tuple[str, ...]
+    not_restorable: tuple[str, ...]
+    roots: tuple[Place, ...]
+
+
+def prune(order: PruneOrder) -> Removed:
+    """Carries out an order.
+
+    Raises:
+      RemovalError: the directory is outside the roots.
+      OSError: the file system refused; the next run finishes, for a checkpoint without `.index` is
+        incomplete.
+    """
+    found = checkpoints.read_directory(order.directory)
+    going = [checkpoint for checkpoint in found.checkpoints if checkpoint.name in order.names]
+    if found.state is not None:
+        staying = [c for c in found.checkpoints if c.name not in order.names]
+        after = state_after(found.state, staying, order.not_restorable)
+        if after != found.state:
+            checkpoints.write_state(order.directory, after)
+    removed = Removed()
+    for checkpoint in going:
+        if checkpoint.format == "orbax":
+            path = os.path.join(order.directory, checkpoint.files[0])
+            removed += vanish(path, checkpoint.name, roots=order.roots)
+        else:
+            removed += unlink_files(order.directory, _index_first(checkpoint.files), roots=order.roots)
+    return removed
+
+
+def state_after(
+    state: CheckpointState, staying: Sequence[Checkpoint], not_restorable: Collection[str]
+) -> CheckpointState:
+    """The `checkpoint` state file for what stays.
+
+    It lists every whole-looking TF checkpoint that stays, except where a `tf.train.CheckpointManager` wrote
+    it (only a manager sets last_preserved_timestamp): then what the manager no longer lists is what it
+    preserved for ever by `keep_checkpoint_every_n_hours`, and listing it again would make the manager
+    delete it.
+
+    Args:
+      staying: ascending by step.
+      not_restorable: names that are listed if they were, but never as the latest.
+    """
+    spelled = {os.path.basename(path): path for path in state.all}
+    stamps = dict(zip(spelled, state.timestamps, strict=False)) if state.timestamps else {}
+    complete = [c for c in staying if c.format == "tf" and c.complete]
+    if state.last_preserved is not None:
+        complete = [c for c in complete if c.name in spelled]
+    restorable = [c.name for c in complete if c.name not in not_restorable]
+    latest = os.path.basename(state.latest) if state.latest else None
+    if latest not in restorable:
+        latest = restorable[-1] if restorable else None
+    return CheckpointState(
+        latest=None if latest is None else spelled.get(latest, latest),
+        all=tuple(spelled.get(c.name, c.name) for c in complete),
+        timestamps=tuple(stamps.get(c.name, c.modified_ms / 1000) for c in complete) if stamps else (),
+        last_preserved=state.last_preserved,
+    )
+
+
+def _index_first(files: Sequence[str]) -> list[str]:
+    return sorted(files, key=lambda name: (not name.endswith(".index"), name))

@@ -1,0 +1,83 @@
+"""Pins: a person's word that an artifact must stay, as an MLMD Context that the artifact is attributed to.
+
+Not a property of the artifact: a custom property on a LIVE artifact changes TFX's cache keys, and makes it
+retrain and push again. MLMD cannot take an attribution back, so a pin that is released stays on record as
+such.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from tfx_janitor.deletion import acts
+from tfx_janitor.deletion.acts import Outcome, Touch
+from tfx_janitor.deletion.site import Site
+from tfx_janitor.errors import JanitorError
+from tfx_janitor.lineage.read_api import PIN_CONTEXT_TYPE, read_pins
+from tfx_janitor.lineage.snapshot import ArtifactState, Pin
+
+
+def pin(site: Site, artifact_id: int, reason: str, until_ms: int | None = None) -> Pin:
+    """Pins an artifact.
+
+    Args:
+      until_ms: end of the pin, None for ever.
+
+    Raises:
+      JanitorError: no such artifact, it is gone, no reason, or an end that has passed.
+    """
+    from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+    if not reason.strip():
+        raise JanitorError(
+            "expected a reason for the pin, got an empty one; who reads it later will want to know"
+        )
+    if until_ms is not None and until_ms <= site.now_ms:
+        raise JanitorError("expected the pin to end in the future; leave --until out to pin for ever")
+    found = site.store.get_artifacts_by_id([artifact_id])
+    if not found:
+        raise JanitorError(f"expected the id of an artifact in {site.metadata}, which has no {artifact_id}")
+    if found[0].state == ArtifactState.DELETED:
+        raise JanitorError(f"artifact {artifact_id} is DELETED: there is nothing left to pin")
+    act = acts.begin(site, "pin", [Touch(artifact_id, "pin")], {"reason": reason, "until_ms": until_ms})
+    type_id = site.store.put_context_type(mlmd.ContextType(name=PIN_CONTEXT_TYPE))
+    # The act's id makes the name unique: an artifact may be pinned again, and by several people.
+    context = mlmd.Context(type_id=type_id, name=f"artifact-{artifact_id}-act-{act}")
+    made = Pin(0, artifact_id, reason, site.actor, site.now_ms, until_ms)
+    values = context.custom_properties
+    values["artifact_id"].int_value = artifact_id
+    values["since_ms"].int_value = site.now_ms
+    values["reason"].string_value = reason
+    values["actor"].string_value = site.actor
+    if until_ms is not None:
+        values["until_ms"].int_value = until_ms
+    context_id = site.store.put_contexts([context])[0]
+    attribution = mlmd.Attribution(artifact_id=artifact_id, context_id=context_id)
+    site.store.put_attributions_and_associations([attribution], [])
+    acts.end(site, act, [Outcome(artifact_id, "pinned", reason)])
+    return dataclasses.replace(made, context_id=context_id)
+
+
+def unpin(site: Site, artifact_id: int) -> list[Pin]:
+    """Releases all pins that stand on an artifact, and returns them.
+
+    Raises:
+      JanitorError: none stands.
+    """
+    standing = [p for p in read_pins(site.store) if p.artifact_id == artifact_id and p.stands(site.now_ms)]
+    if not standing:
+        raise JanitorError(
+            f"no pin stands on artifact {artifact_id} in {site.metadata}; `tfx-janitor pins` lists them"
+        )
+    act = acts.begin(site, "unpin", [Touch(artifact_id, "unpin")], {})
+    contexts = site.store.get_contexts_by_id([p.context_id for p in standing])
+    for context in contexts:
+        context.custom_properties["released_ms"].int_value = site.now_ms
+    site.store.put_contexts(contexts)
+    acts.end(site, act, [Outcome(artifact_id, "unpinned", "; ".join(p.reason for p in standing))])
+    return [dataclasses.replace(p, released_ms=site.now_ms) for p in standing]
+
+
+def standing(site: Site) -> list[Pin]:
+    """All pins that stand now, in the order in which they were set."""
+    return [p for p in read_pins(site.store) if p.stands(site.now_ms)]

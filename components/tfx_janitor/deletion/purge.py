@@ -1,0 +1,295 @@
+"""Deletes what was marked longer ago than its grace, after judging it again; rescues what is needed again.
+
+Whatever is marked is judged under the policy that marked it, read back from the act of marking, and under
+the one given now, if any: it goes only if both still let it go. The payload disappears, its bytes go, and
+only then does the state become DELETED, so a crash at any point leaves a mark whose payload the next purge
+finishes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tfx_janitor.deletion import acts
+from tfx_janitor.deletion.acts import BATCH, Act, Outcome, Touch
+from tfx_janitor.deletion.checkpoints import PruneOrder, prune
+from tfx_janitor.deletion.remove import Removed, finish, vanish
+from tfx_janitor.deletion.site import Site
+from tfx_janitor.deletion.states import transition
+from tfx_janitor.deletion.whole import check_whole
+from tfx_janitor.lineage.snapshot import ArtifactState, Snapshot
+from tfx_janitor.payload.places import Place, parse, resolve
+from tfx_janitor.retention.plan import Decision, Reason
+from tfx_janitor.retention.policy import RetentionPolicy
+from tfx_janitor.retention.settle import decide
+from tfx_janitor.survey.crew import Failed
+from tfx_janitor.survey.survey import judge
+
+Decisions = Mapping[int, Decision]
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalOrder:
+    """One payload to remove: its URI, the label of its entry in the trash, the roots it must lie inside."""
+
+    uri: str
+    label: str
+    roots: tuple[Place, ...]
+
+
+def remove_payload(order: RemovalOrder) -> Removed:
+    """Makes a payload disappear and removes its bytes, or finishes what a crash left of that.
+
+    Raises:
+      RemovalError: it is not inside the roots.
+      OSError: the file system refused.
+    """
+    path = parse(order.uri).path
+    return finish(path, order.label, roots=order.roots) + vanish(path, order.label, roots=order.roots)
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """A marked artifact, and the act that marked it."""
+
+    row: int
+    artifact_id: int
+    act: Act
+    begun: bool
+
+    def due(self, now_ms: int) -> bool:
+        return now_ms >= self.act.at_ms + int(self.act.details["grace_ms"])
+
+
+def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]:
+    """Purges, rescues and prunes what is due.
+
+    Args:
+      policy: the policy in force now; None judges by the policies that marked alone.
+
+    Returns:
+      One outcome per artifact: purged, rescued, pruned, skipped or failed. What is marked, still lets go
+        and is
+      within its grace has none.
+    """
+    known = acts.read(site.store)
+    snapshot = site.read()
+    judges = _Judges(site, snapshot, policy)
+    marks = _marks(site, snapshot, known)
+    outcomes: list[Outcome] = []
+    going: dict[str, list[_Mark]] = defaultdict(list)
+    needed: list[tuple[_Mark, Reason]] = []
+    for mark in marks:
+        if mark.begun and not os.path.lexists(parse(snapshot.artifacts.uri[mark.row]).path):
+            # The point of no return was passed: a purge took the payload away, but did not live to record it.
+            going[mark.act.details["policy_digest"]].append(mark)
+            continue
+        decision = judges.of(mark.act, mark.artifact_id)
+        if decision is None or decision.verdict == "keep":
+            why = Reason("keep.ungoverned", "no rule governs it") if decision is None else decision.reasons[0]
+            needed.append((mark, why))
+        elif decision.verdict == "unknown":
+            why = next(r for r in decision.reasons if r.code.startswith("unknown."))
+            outcomes.append(Outcome(mark.artifact_id, "skipped", f"{why.code}: {why.detail}"))
+        elif mark.due(site.now_ms):
+            going[mark.act.details["policy_digest"]].append(mark)
+    outcomes += _rescue(site, snapshot, needed)
+    for group in going.values():
+        roots = judges.roots(group[0].act)
+        for start in range(0, len(group), BATCH):
+            outcomes += _remove(site, snapshot, group[start : start + BATCH], roots)
+    for act in _open_prunes(site, known):
+        outcomes += _prune(site, snapshot, act, judges)
+    return outcomes
+
+
+class _Judges:
+    """Second judgements: one for each policy that marked something, made when first asked for."""
+
+    def __init__(self, site: Site, snapshot: Snapshot, policy: RetentionPolicy | None) -> None:
+        self._site, self._snapshot, self._policy = site, snapshot, policy
+        self._by_digest: dict[str, Decisions] = {}
+
+    def of(self, act: Act, artifact_id: int) -> Decision | None:
+        """The stricter of the judgements under the act's policy and under the one in force."""
+        judgements = [self._judged(policy).get(artifact_id) for policy in self._policies(act)]
+        for decision in judgements:
+            if decision is None or decision.verdict != "delete":
+                return decision
+        return judgements[0]
+
+    def all_of(self, act: Act, artifact_id: int) -> list[Decision]:
+        """The judgements under each policy in question; none at all if one of them does not govern it."""
+        judgements = [self._judged(policy).get(artifact_id) for policy in self._policies(act)]
+        return [] if None in judgements else [j for j in judgements if j is not None]
+
+    def roots(self, act: Act) -> tuple[Place, ...]:
+        return tuple(resolve(root) for root in self._policies(act)[0].roots)
+
+    def _policies(self, act: Act) -> list[RetentionPolicy]:
+        marking = RetentionPolicy.from_dict(
+            act.details["policy"], source=f"the policy recorded in act {act.id}"
+        )
+        return [marking] if self._policy is None or self._policy == marking else [marking, self._policy]
+
+    def _judged(self, policy: RetentionPolicy) -> Decisions:
+        found = self._by_digest.get(policy.digest)
+        if found is None:
+            settlement = judge(self._site.case(self._snapshot, policy), self._site.crew, policy.verify)
+            plan = decide(settlement, metadata=self._site.metadata, created_ms=self._site.now_ms)
+            found = self._by_digest[policy.digest] = {d.artifact_id: d for d in plan.decisions}
+        return found
+
+
+def _marks(site: Site, snapshot: Snapshot, known: Sequence[Act]) -> list[_Mark]:
+    """Artifacts that this janitor marked, ascending; what others marked is theirs."""
+    marked_by: dict[int, Act] = {}
+    begun: set[int] = set()
+    for act in known:
+        for touch in act.touches:
+            if touch.what == "mark":
+                marked_by[touch.artifact_id] = act
+                begun.discard(touch.artifact_id)
+            elif touch.what == "purge":
+                begun.add(touch.artifact_id)
+    marks = []
+    for artifact_id, act in sorted(marked_by.items()):
+        row = snapshot.row(artifact_id)
+        if row is None or snapshot.artifacts.state[row] != ArtifactState.MARKED_FOR_DELETION:
+            continue
+        if site.only_pipeline in (None, snapshot.pipeline_of(row)):
+            marks.append(_Mark(row, artifact_id, act, artifact_id in begun))
+    return marks
+
+
+def _rescue(site: Site, snapshot: Snapshot, needed: Sequence[tuple[_Mark, Reason]]) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    whole: list[tuple[_Mark, Reason]] = []
+    problems = check_whole(site, snapshot, [mark.row for mark, _ in needed])
+    for (mark, reason), problem in zip(needed, problems, strict=True):
+        if problem is None:
+            whole.append((mark, reason))
+        else:
+            detail = f"needed again ({reason.code}: {reason.detail}), but not whole: {problem}"
+            outcomes.append(Outcome(mark.artifact_id, "failed", detail))
+    for start in range(0, len(whole), BATCH):
+        batch = whole[start : start + BATCH]
+        touches = [Touch(mark.artifact_id, "rescue") for mark, _ in batch]
+        act = acts.begin(site, "rescue", touches, {})
+        answers = transition(
+            site.store,
+            {mark.artifact_id: int(snapshot.artifacts.updated_ms[mark.row]) for mark, _ in batch},
+            source=ArtifactState.MARKED_FOR_DELETION,
+            target=ArtifactState.LIVE,
+        )
+        done = []
+        for mark, reason in batch:
+            problem = answers[mark.artifact_id]
+            detail = f"{reason.code}: {reason.detail}" if problem is None else problem
+            done.append(Outcome(mark.artifact_id, "rescued" if problem is None else "skipped", detail))
+        acts.end(site, act, done)
+        outcomes += done
+    return outcomes
+
+
+def _remove(
+    site: Site, snapshot: Snapshot, batch: Sequence[_Mark], roots: tuple[Place, ...]
+) -> list[Outcome]:
+    details = {"plan_ids": sorted({mark.act.details["plan_id"] for mark in batch})}
+    act = acts.begin(site, "purge", [Touch(mark.artifact_id, "purge") for mark in batch], details)
+    orders = [
+        RemovalOrder(snapshot.artifacts.uri[mark.row], f"artifact-{mark.artifact_id}", roots)
+        for mark in batch
+    ]
+    answers = site.crew.run("purge", remove_payload, orders)
+    gone = [mark for mark, answer in zip(batch, answers, strict=True) if not isinstance(answer, Failed)]
+    states = transition(
+        site.store,
+        {mark.artifact_id: None for mark in gone},
+        source=ArtifactState.MARKED_FOR_DELETION,
+        target=ArtifactState.DELETED,
+    )
+    outcomes = []
+    for mark, answer in zip(batch, answers, strict=True):
+        if isinstance(answer, Failed):
+            outcomes.append(Outcome(mark.artifact_id, "failed", answer.error))
+            continue
+        problem = states[mark.artifact_id]
+        detail = "" if problem is None else f"its bytes are gone, but {problem}"
+        outcomes.append(Outcome(mark.artifact_id, "failed" if problem else "purged", detail, answer.bytes))
+    acts.end(site, act, outcomes)
+    return outcomes
+
+
+def _open_prunes(site: Site, known: Sequence[Act]) -> list[Act]:
+    """Acts that marked checkpoints, are due, and that no purge has closed."""
+    closed = {act_id for act in known if act.ended for act_id in act.details.get("closes", ())}
+    return [
+        act
+        for act in known
+        if act.details.get("checkpoints")
+        and act.id not in closed
+        and site.now_ms >= act.at_ms + int(act.details["grace_ms"])
+    ]
+
+
+def _prune(site: Site, snapshot: Snapshot, act: Act, judges: _Judges) -> list[Outcome]:
+    """Deletes the checkpoints that an act marked and that may still go; then the mark is closed.
+
+    A checkpoint that is needed again is simply planned again when it no longer is.
+    """
+    orders: list[PruneOrder] = []
+    owners: list[int] = []
+    foreign = False
+    for text, pairs in act.details["checkpoints"].items():
+        row = snapshot.row(int(text))
+        if row is None:
+            continue
+        if site.only_pipeline not in (None, snapshot.pipeline_of(row)):
+            foreign = True
+            continue
+        for order in _prune_orders(snapshot.artifacts.uri[row], pairs, judges, act, int(text)):
+            orders.append(order)
+            owners.append(int(text))
+    if foreign and not orders:
+        return []
+    details = {"plan_ids": [act.details["plan_id"]], "closes": [] if foreign else [act.id]}
+    touches = [Touch(artifact_id, "prune") for artifact_id in dict.fromkeys(owners)]
+    purge_act = acts.begin(site, "purge", touches, details)
+    answers = site.crew.run("prune", prune, orders)
+    outcomes = list(_pruned(owners, orders, answers))
+    acts.end(site, purge_act, outcomes)
+    return outcomes
+
+
+def _prune_orders(
+    uri: str, pairs: Iterable[Sequence[str]], judges: _Judges, act: Act, artifact_id: int
+) -> Iterable[PruneOrder]:
+    going = {(directory, name) for directory, name in pairs}
+    judgements = judges.all_of(act, artifact_id)
+    for decision in judgements:
+        going &= {(c.directory, c.name) for c in decision.prunes} if decision.verdict != "delete" else set()
+    for directory in sorted({directory for directory, _ in going}) if judgements else ():
+        yield PruneOrder(
+            directory=os.path.normpath(os.path.join(resolve(uri).path, directory)),
+            names=tuple(sorted(name for where, name in going if where == directory)),
+            not_restorable=tuple(
+                c.name
+                for c in judgements[0].checkpoints
+                if c.directory == directory and c.verdict == "unknown"
+            ),
+            roots=judges.roots(act),
+        )
+
+
+def _pruned(
+    owners: Sequence[int], orders: Sequence[PruneOrder], answers: Sequence[Removed | Failed]
+) -> Iterable[Outcome]:
+    for artifact_id, order, answer in zip(owners, orders, answers, strict=True):
+        if isinstance(answer, Failed):
+            yield Outcome(artifact_id, "failed", f"checkpoints in {order.directory}: {answer.error}")
+        else:
+            yield Outcome(artifact_id, "pruned", f"checkpoints {', '.join(order.names)}", answer.bytes)

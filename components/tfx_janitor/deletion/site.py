@@ -1,0 +1,48 @@
+"""Where the janitor works, for whom, and when: what every act is given instead of asking the world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tfx_janitor.lineage import read_api
+from tfx_janitor.lineage.snapshot import Snapshot
+from tfx_janitor.retention.case import Case
+from tfx_janitor.retention.policy import RetentionPolicy
+from tfx_janitor.survey.crew import Crew
+
+if TYPE_CHECKING:
+    from ml_metadata import MetadataStore
+
+
+@dataclass(frozen=True)
+class Site:
+    """One store, one actor, one moment.
+
+    Attributes:
+      store: an open MLMD store; acts need one that was opened for writing.
+      metadata: its URL, without password.
+      actor: who acts, as the history will show it, such as "anna@host" or a pipeline's name.
+      now_ms: the moment that everything is judged at.
+      crew: who works on payloads.
+      own_execution: MLMD id of the execution that the janitor runs in, if any.
+      only_pipeline: restricts every act to artifacts of this pipeline.
+    """
+
+    store: MetadataStore
+    metadata: str
+    actor: str
+    now_ms: int
+    crew: Crew
+    own_execution: int | None = None
+    only_pipeline: str | None = None
+    progress: Callable[[str, int, int], None] | None = None
+
+    def read(self) -> Snapshot:
+        """The store as it is now."""
+        return read_api.read(self.store, self.progress)
+
+    def case(self, snapshot: Snapshot, policy: RetentionPolicy) -> Case:
+        """What is to be judged here under a policy."""
+        return Case(snapshot, policy, self.now_ms, self.own_execution, self.only_pipeline)

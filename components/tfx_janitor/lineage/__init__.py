@@ -1,0 +1,1 @@
+"""What ML Metadata knows, as an immutable value."""

@@ -1,0 +1,107 @@
+"""From a URL, or from the ConnectionConfig that a pipeline has, to an open MLMD store."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import tenacity
+
+from tfx_janitor.errors import JanitorError
+
+if TYPE_CHECKING:
+    from ml_metadata import MetadataStore
+    from ml_metadata.proto import metadata_store_pb2
+
+ENVIRONMENT = "TFX_JANITOR_METADATA"
+
+
+class ConnectionError(JanitorError):
+    """A metadata URL that is none, or a store that does not open."""
+
+
+def open_url(url: str | None, *, readonly: bool) -> tuple[MetadataStore, str]:
+    """Opens the MLMD store at a URL.
+
+    Args:
+      url: `sqlite:///absolute/path`; None takes it from the environment variable TFX_JANITOR_METADATA.
+      readonly: opens without the power to write, for everything that only looks.
+
+    Returns:
+      The store, and the URL in its normal form, without a password: the store's name in plans and acts.
+
+    Raises:
+      ConnectionError: no URL, not one that is understood, no store there, or it cannot be opened.
+    """
+    url = url or os.environ.get(ENVIRONMENT)
+    if not url:
+        raise ConnectionError(
+            f"expected --metadata sqlite:///absolute/path, or {ENVIRONMENT} in the environment; got neither"
+        )
+    config = _config_of(url)
+    return open_config(config, readonly=readonly), url_of(config)
+
+
+def open_config(config: metadata_store_pb2.ConnectionConfig, *, readonly: bool) -> MetadataStore:
+    """Opens the store that a pipeline's own connection config names; never creates one.
+
+    Raises:
+      ConnectionError: no store there, or it cannot be opened.
+    """
+    import ml_metadata
+    from ml_metadata import errors
+    from ml_metadata.proto import metadata_store_pb2
+
+    url = url_of(config)
+    path = config.sqlite.filename_uri
+    if not os.path.isfile(path):
+        raise ConnectionError(f"expected an MLMD store at {url}, but there is no file {path}")
+    own = metadata_store_pb2.ConnectionConfig()
+    own.CopyFrom(config)
+    sqlite = metadata_store_pb2.SqliteMetadataSourceConfig
+    own.sqlite.connection_mode = sqlite.READONLY if readonly else sqlite.READWRITE
+    # Many pipelines may write to one sqlite file: a busy database is waited for, not failed on.
+    own.retry_options.max_num_retries = max(own.retry_options.max_num_retries, 100)
+    waiting = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type((errors.AbortedError, errors.UnavailableError)),
+        wait=tenacity.wait_random_exponential(multiplier=0.05, max=2),
+        stop=tenacity.stop_after_delay(60),
+        reraise=True,
+    )
+    try:
+        store = waiting(ml_metadata.MetadataStore, own)
+        waiting(store.get_artifact_types)
+    except (errors.StatusError, RuntimeError) as error:
+        raise ConnectionError(f"{url} does not open as an MLMD store: {error}") from None
+    return store
+
+
+def url_of(config: metadata_store_pb2.ConnectionConfig) -> str:
+    """The normal form of a store's URL; the name by which plans know it.
+
+    Raises:
+      ConnectionError: a backend other than sqlite.
+    """
+    kind = config.WhichOneof("config")
+    if kind != "sqlite":
+        raise ConnectionError(f"expected an sqlite metadata connection config, got {kind or 'an empty one'}")
+    return f"sqlite://{os.path.realpath(config.sqlite.filename_uri)}"
+
+
+def _config_of(url: str) -> metadata_store_pb2.ConnectionConfig:
+    from ml_metadata.proto import metadata_store_pb2
+
+    parts = urlsplit(url)
+    if parts.scheme != "sqlite":
+        shown = f"{parts.scheme}://..." if parts.scheme else repr(url)
+        raise ConnectionError(
+            f"expected a metadata URL such as sqlite:///absolute/path/metadata.db, got {shown}"
+        )
+    if parts.netloc or not parts.path.startswith("/"):
+        raise ConnectionError(
+            f"expected three slashes and an absolute path, sqlite:///absolute/path, got {url}"
+        )
+    config = metadata_store_pb2.ConnectionConfig()
+    config.sqlite.filename_uri = unquote(parts.path)
+    return config

@@ -1,0 +1,198 @@
+"""The case that is judged: a snapshot, a policy, a moment, and who asks. Everything else follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from tfx_janitor.lineage.snapshot import ACTIVE, INPUTS, OUTPUTS, ArtifactState, Snapshot
+from tfx_janitor.retention.plan import Step
+from tfx_janitor.retention.policy import RetentionPolicy, Rule
+from tfx_janitor.retention.timestamps import to_ms
+
+MODEL, MODEL_RUN = "Model", "ModelRun"
+MODEL_BLESSING, INFRA_BLESSING, PUSHED_MODEL = "ModelBlessing", "InfraBlessing", "PushedModel"
+
+PRESENT = (ArtifactState.LIVE, ArtifactState.MARKED_FOR_DELETION)
+"""States in which an artifact counts: its bytes are there, and it may still be used or restored."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Artifacts that one rule ranks together, newest first (by creation time, then id)."""
+
+    rule: Rule
+    key: tuple[object, ...]
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What liveness and retention judge.
+
+    Attributes:
+      own_execution: MLMD id of the execution that runs the janitor, which never counts as use.
+      only_pipeline: if given, only artifacts that this pipeline produced are governed.
+    """
+
+    snapshot: Snapshot
+    policy: RetentionPolicy
+    now_ms: int
+    own_execution: int | None = None
+    only_pipeline: str | None = None
+
+    @cached_property
+    def governed(self) -> dict[int, tuple[Rule, ...]]:
+        """Rows that some rule matches, ascending, with those rules; DELETED artifacts are left out."""
+        found: dict[int, tuple[Rule, ...]] = {}
+        by_place: dict[tuple[str, str | None, str | None, str | None], tuple[Rule, ...]] = {}
+        snapshot = self.snapshot
+        for row in np.flatnonzero(snapshot.artifacts.state != ArtifactState.DELETED).tolist():
+            pipeline = snapshot.pipeline_of(row)
+            if self.only_pipeline is not None and pipeline != self.only_pipeline:
+                continue
+            place = (snapshot.type_of(row), pipeline, snapshot.node_of(row), snapshot.output_of(row))
+            candidates = by_place.get(place)
+            if candidates is None:
+                # Given a rule's own properties, `matches` answers for the place alone, which many share.
+                candidates = by_place[place] = tuple(
+                    rule for rule in self.policy.rules if rule.match.matches(*place, rule.match.properties)
+                )
+            rules = tuple(
+                rule
+                for rule in candidates
+                if not rule.match.properties or rule.match.matches(*place, snapshot.properties_of(row))
+            )
+            if rules:
+                found[row] = rules
+        return found
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups of all rules that keep artifacts, in the policy's order."""
+        members: dict[tuple[str, tuple[object, ...]], list[int]] = {}
+        rules = {rule.name: rule for rule in self.policy.rules}
+        for row, governing in self.governed.items():
+            if self.snapshot.artifacts.state[row] not in PRESENT:
+                continue
+            for rule in governing:
+                if rule.keep is not None:
+                    members.setdefault((rule.name, self._group_key(row, rule)), []).append(row)
+        return tuple(
+            Group(rules[name], key, tuple(self.newest_first(rows))) for (name, key), rows in members.items()
+        )
+
+    def newest_first(self, rows: Sequence[int]) -> list[int]:
+        """Rows by creation time, then id, newest first."""
+        created = self.snapshot.artifacts.created_ms
+        return sorted(rows, key=lambda row: (created[row], row), reverse=True)
+
+    @cached_property
+    def active(self) -> npt.NDArray[np.bool_]:
+        """Per execution: NEW or RUNNING, somebody else's, and not dead by `stale_after`."""
+        executions = self.snapshot.executions
+        active = np.isin(executions.state, ACTIVE) & ~self.snapshot.janitor_executions
+        if self.own_execution is not None:
+            active &= executions.id != self.own_execution
+        if self.policy.stale_after is not None:
+            active &= executions.updated_ms >= self.now_ms - to_ms(self.policy.stale_after)
+        return active
+
+    @cached_property
+    def own_run(self) -> int:
+        """Index of the pipeline run that the janitor is part of, -1 outside of any."""
+        if self.own_execution is None:
+            return -1
+        row = self.snapshot.execution_row(self.own_execution)
+        return -1 if row is None else int(self.snapshot.executions.run[row])
+
+    @cached_property
+    def blessings(self) -> dict[int, int]:
+        """Rows of blessed Models, each with the row of its newest ModelBlessing that says so."""
+        snapshot = self.snapshot
+        found: dict[int, int] = {}
+        for blessing in snapshot.rows_of_type(MODEL_BLESSING):
+            if snapshot.property(blessing, "blessed") != 1:
+                continue
+            # The Evaluator writes the id; a ModelValidator of old stores may have left only the URI.
+            model_id = snapshot.property(blessing, "current_model_id")
+            model = snapshot.row(int(model_id)) if model_id else None
+            if model is None:
+                model = self._model_by_uri.get(str(snapshot.property(blessing, "current_model")))
+            if model is not None:
+                found[model] = blessing
+        return found
+
+    @cached_property
+    def pushes(self) -> dict[int, list[tuple[int, int]]]:
+        """Rows of pushed Models, each with pairs (push execution, PushedModel), in ascending row.
+
+        A Pusher may be given a Model, or an InfraBlessing that carries a copy of one: then the Model is
+          what the
+        InfraValidator was given.
+        """
+        snapshot = self.snapshot
+        found: dict[int, list[tuple[int, int]]] = {}
+        for pushed in snapshot.rows_of_type(PUSHED_MODEL):
+            producer = int(snapshot.producer[pushed])
+            if producer < 0 or snapshot.property(pushed, "pushed") != 1:
+                continue
+            for model in self._models_given_to(producer):
+                found.setdefault(model, []).append((producer, pushed))
+        return found
+
+    def is_blessed(self, row: int) -> bool:
+        """Whether the artifact, or the Model that the same execution produced, is blessed."""
+        if self.snapshot.type_of(row) == MODEL_BLESSING:
+            return self.snapshot.property(row, "blessed") == 1
+        return any(model in self.blessings for model in self._model_or_sibling(row))
+
+    def is_pushed(self, row: int) -> bool:
+        """Whether the artifact, or the Model that the same execution produced, was pushed."""
+        if self.snapshot.type_of(row) == PUSHED_MODEL:
+            return self.snapshot.property(row, "pushed") == 1
+        return any(model in self.pushes for model in self._model_or_sibling(row))
+
+    def artifact_step(self, row: int) -> Step:
+        """A lineage path's step on an artifact."""
+        return ("artifact", int(self.snapshot.artifacts.id[row]))
+
+    def execution_step(self, row: int) -> Step:
+        """A lineage path's step on an execution."""
+        return ("execution", int(self.snapshot.executions.id[row]))
+
+    def uses(self, execution: int) -> Iterator[int]:
+        """Artifact rows that are input or output of an execution."""
+        yield from dict.fromkeys(self.snapshot.artifacts_of(execution, (*INPUTS, *OUTPUTS)))
+
+    @cached_property
+    def _model_by_uri(self) -> dict[str, int]:
+        snapshot = self.snapshot
+        return {snapshot.artifacts.uri[row]: row for row in snapshot.rows_of_type(MODEL)}
+
+    def _model_or_sibling(self, row: int) -> list[int]:
+        return [row] if self.snapshot.type_of(row) == MODEL else self.snapshot.siblings(row, MODEL)
+
+    def _models_given_to(self, execution: int) -> list[int]:
+        snapshot = self.snapshot
+        models = []
+        for row in snapshot.artifacts_of(execution, INPUTS):
+            if snapshot.type_of(row) == MODEL:
+                models.append(row)
+            elif snapshot.type_of(row) == INFRA_BLESSING and snapshot.producer[row] >= 0:
+                given = snapshot.artifacts_of(int(snapshot.producer[row]), INPUTS)
+                models.extend(model for model in given if snapshot.type_of(model) == MODEL)
+        return list(dict.fromkeys(models))
+
+    def _group_key(self, row: int, rule: Rule) -> tuple[object, ...]:
+        snapshot = self.snapshot
+        return rule.group_of(
+            snapshot.pipeline_of(row),
+            snapshot.node_of(row),
+            snapshot.output_of(row),
+            snapshot.properties_of(row),
+        )

@@ -1,0 +1,255 @@
+"""Liveness: the safety reasons that no policy can override, one small piece per hold.
+
+A lineage hold sees the case alone, a storage hold also what storage says. Each yields pairs of an artifact
+row and a reason. Holds that depend on what else is deleted (`hold.shared-payload`, `hold.no-verified-
+survivor`, `hold.newest-checkpoint`) are in `settle`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
+
+import numpy as np
+
+from tfx_janitor.lineage.snapshot import OUTPUTS, SUCCESSFUL, ArtifactState, ExecutionState
+from tfx_janitor.retention.case import MODEL, PRESENT, Case
+from tfx_janitor.retention.facts import StorageFacts
+from tfx_janitor.retention.plan import Reason
+from tfx_janitor.retention.timestamps import shown, to_ms
+
+Held = Iterator[tuple[int, Reason]]
+
+_IMPORTERS = (".Importer", ".ImporterNode")
+
+
+def active_execution(case: Case) -> Held:
+    """Input or output of an execution that is NEW or RUNNING."""
+    executions = case.snapshot.executions
+    for execution in np.flatnonzero(case.active).tolist():
+        state = ExecutionState(int(executions.state[execution])).name
+        step = case.execution_step(execution)
+        for row in case.uses(execution):
+            yield (
+                row,
+                Reason(
+                    "hold.active-execution",
+                    f"used by execution {step[1]}, which is {state}",
+                    path=(case.artifact_step(row), step),
+                ),
+            )
+
+
+def active_run(case: Case) -> Held:
+    """Produced or consumed in a pipeline run that is not over, or that the janitor itself is part of."""
+    executions = case.snapshot.executions
+    why: dict[int, tuple[str, int | None]] = {}
+    for execution in np.flatnonzero(case.active & (executions.run >= 0)).tolist():
+        run = int(executions.run[execution])
+        detail = (
+            f"run {executions.run_names[run]} is not over: execution {executions.id[execution]} is active"
+        )
+        why.setdefault(run, (detail, execution))
+    if case.own_run >= 0:
+        why[case.own_run] = (f"run {executions.run_names[case.own_run]} is the janitor's own", None)
+    for execution in np.flatnonzero(np.isin(executions.run, list(why))).tolist():
+        detail, active = why[int(executions.run[execution])]
+        tail = () if active in (None, execution) else (case.execution_step(active),)
+        for row in case.uses(execution):
+            path = (case.artifact_step(row), case.execution_step(execution), *tail)
+            yield row, Reason("hold.active-run", detail, path=path)
+
+
+def newest(case: Case) -> Held:
+    """An output of the newest successful execution of its node; without it TFX retrains and pushes again."""
+    executions = case.snapshot.executions
+    successful = np.isin(executions.state, SUCCESSFUL) & ~case.snapshot.janitor_executions
+    latest: dict[tuple[int, int], int] = {}
+    for execution in np.flatnonzero(successful & (executions.node >= 0)).tolist():
+        # A Resolver has no output events, for it does not own what it resolves. Rows ascend with ids, so the
+        # last one wins.
+        if case.snapshot.artifacts_of(execution, OUTPUTS):
+            latest[int(executions.pipeline[execution]), int(executions.node[execution])] = execution
+    for execution in latest.values():
+        node = executions.node_names[executions.node[execution]]
+        step = case.execution_step(execution)
+        for row in dict.fromkeys(case.snapshot.artifacts_of(execution, OUTPUTS)):
+            detail = f"output of execution {step[1]}, the newest successful one of {node}"
+            yield row, Reason("hold.newest", detail, path=(case.artifact_step(row), step))
+
+
+def latest_blessed(case: Case) -> Held:
+    """The Model, and its ModelBlessing, that LatestBlessedModelStrategy would resolve for its pipeline.
+
+    The strategy takes the highest Model id that has a blessing, among LIVE ones. The newest among LIVE and
+    marked ones is held too, so that a mark does not survive the loss of the model that replaced it.
+    """
+    states = case.snapshot.artifacts.state
+    for allowed in ((ArtifactState.LIVE,), PRESENT):
+        resolved: dict[str | None, int] = {}
+        for model, blessing in case.blessings.items():
+            if states[model] in allowed and states[blessing] in allowed:
+                pipeline = case.snapshot.pipeline_of(model)
+                resolved[pipeline] = max(model, resolved.get(pipeline, model))
+        for pipeline, model in resolved.items():
+            blessing = case.blessings[model]
+            path = [case.artifact_step(model)]
+            producer = int(case.snapshot.producer[blessing])
+            if producer >= 0:
+                path.append(case.execution_step(producer))
+            path.append(case.artifact_step(blessing))
+            whose = pipeline or "no known pipeline"
+            detail = f"the latest blessed model of {whose}, the baseline of its next run"
+            yield model, Reason("hold.latest-blessed", detail, path=tuple(path))
+            detail = f"the blessing of model {path[0][1]}, the latest blessed one of {whose}"
+            yield blessing, Reason("hold.latest-blessed", detail, path=tuple(reversed(path)))
+
+
+def pinned(case: Case) -> Held:
+    """Pinned by a person."""
+    for pin in case.snapshot.pins:
+        row = case.snapshot.row(pin.artifact_id)
+        if row is not None and pin.stands(case.now_ms):
+            until = f" until {shown(pin.until_ms)}" if pin.until_ms is not None else ""
+            detail = f"pinned by {pin.actor}{until}: {pin.reason}"
+            yield (
+                row,
+                Reason("hold.pinned", detail, path=(case.artifact_step(row), ("context", pin.context_id))),
+            )
+
+
+def external(case: Case) -> Held:
+    """Not made by a pipeline: `is_external`, or produced or re-used by an Importer."""
+    snapshot = case.snapshot
+    column = snapshot.artifacts.properties.get("is_external")
+    for row, value in column.items() if column is not None else ():
+        if value:
+            yield row, Reason("hold.external", "is_external is set", path=(case.artifact_step(row),))
+    importers = [i for i, name in enumerate(snapshot.executions.type_names) if name.endswith(_IMPORTERS)]
+    for execution in np.flatnonzero(np.isin(snapshot.executions.type, importers)).tolist():
+        for row in dict.fromkeys(snapshot.artifacts_of(execution, OUTPUTS)):
+            step = case.execution_step(execution)
+            detail = f"imported by execution {step[1]}"
+            yield row, Reason("hold.external", detail, path=(case.artifact_step(row), step))
+
+
+def too_young(case: Case) -> Held:
+    """Younger than the policy's `min_age`; also what a clock ahead of ours made."""
+    created = case.snapshot.artifacts.created_ms
+    minimum = to_ms(case.policy.min_age)
+    if minimum == 0:
+        return
+    for row in np.flatnonzero(created > case.now_ms - minimum).tolist():
+        detail = f"min_age protects it until {shown(int(created[row]) + minimum)}"
+        yield row, Reason("hold.too-young", detail, path=(case.artifact_step(row),))
+
+
+def unknown_state(case: Case) -> Held:
+    """A state that says neither that the payload is there nor that it is gone."""
+    known = (*PRESENT, ArtifactState.DELETED)
+    for row in np.flatnonzero(~np.isin(case.snapshot.artifacts.state, known)).tolist():
+        state = int(case.snapshot.artifacts.state[row])
+        name = ArtifactState(state).name if state in list(ArtifactState) else str(state)
+        detail = f"state {name} says neither that the payload is there nor that it is gone"
+        yield row, Reason("unknown.state", detail, path=(case.artifact_step(row),))
+
+
+def no_producer(case: Case) -> Held:
+    """No COMPLETE execution produced it: nobody knows whose it is, or whether it is finished."""
+    for row in np.flatnonzero(case.snapshot.producer < 0).tolist():
+        detail = "no COMPLETE execution has it as output"
+        yield row, Reason("unknown.no-producer", detail, path=(case.artifact_step(row),))
+
+
+def served(case: Case, facts: StorageFacts) -> Held:
+    """The PushedModel whose destination still stands, and the Model that it came from."""
+    for model, pushes in case.pushes.items():
+        for execution, pushed in pushes:
+            if pushed in facts.destinations:
+                path = (case.artifact_step(model), case.execution_step(execution), case.artifact_step(pushed))
+                destination = case.snapshot.property(pushed, "pushed_destination")
+                yield model, Reason("hold.served", f"served at {destination}", path=path)
+    for pushed in sorted(facts.destinations):
+        destination = case.snapshot.property(pushed, "pushed_destination")
+        yield pushed, Reason("hold.served", f"served at {destination}", path=(case.artifact_step(pushed),))
+
+
+def outside_roots(case: Case, facts: StorageFacts) -> Held:
+    """Payload not strictly inside one of the policy's roots, links resolved."""
+    for row in case.governed:
+        place = facts.places.get(row)
+        if place is not None and not any(root.contains(place) for root in facts.roots):
+            detail = f"{place} is not inside any root of the policy"
+            yield row, Reason("hold.outside-roots", detail, path=(case.artifact_step(row),))
+
+
+def not_understood(case: Case, facts: StorageFacts) -> Held:
+    """A URI that cannot be read, or whose scheme has no handler; a payload that cannot be looked into."""
+    for row, problem in facts.not_understood.items():
+        yield row, Reason("unknown.uri", problem, path=(case.artifact_step(row),))
+    for row, problem in facts.unreadable.items():
+        yield row, Reason("unknown.payload", problem, path=(case.artifact_step(row),))
+
+
+def unverified_sibling(case: Case, facts: StorageFacts, row: int, deletions: Collection[int]) -> str | None:
+    """Why a ModelRun's newest checkpoint is still needed.
+
+    Args:
+      row: the ModelRun.
+      deletions: rows that are being deleted; a Model that goes in good order needs no checkpoint behind it.
+
+    Returns:
+      What is wrong with the sibling Model; None if it is verified, or gone or going in good order.
+    """
+    models = case.snapshot.siblings(row, MODEL)
+    if not models:
+        return "no Model came of the same execution"
+    for model in models:
+        if case.snapshot.artifacts.state[model] == ArtifactState.DELETED or model in deletions:
+            continue
+        verified = facts.verified.get(model)
+        if verified is None or not verified.whole:
+            detail = "not verified" if verified is None else verified.detail
+            return f"model {case.snapshot.artifacts.id[model]} of the same execution: {detail}"
+    return None
+
+
+LINEAGE_HOLDS: tuple[Callable[[Case], Held], ...] = (
+    active_execution,
+    active_run,
+    newest,
+    latest_blessed,
+    pinned,
+    external,
+    too_young,
+    unknown_state,
+    no_producer,
+)
+
+STORAGE_HOLDS: tuple[Callable[[Case, StorageFacts], Held], ...] = (
+    served,
+    outside_roots,
+    not_understood,
+)
+
+
+def held_by_lineage(case: Case) -> dict[int, list[Reason]]:
+    """All lineage holds by row, in the order of `LINEAGE_HOLDS`."""
+    return _collect(hold(case) for hold in LINEAGE_HOLDS)
+
+
+def held_by_storage(case: Case, facts: StorageFacts) -> dict[int, list[Reason]]:
+    """All storage holds by row, in the order of `STORAGE_HOLDS`."""
+    return _collect(hold(case, facts) for hold in STORAGE_HOLDS)
+
+
+def _collect(holds: Iterator[Held]) -> dict[int, list[Reason]]:
+    reasons: defaultdict[int, list[Reason]] = defaultdict(list)
+    for held in holds:
+        seen: set[tuple[int, str]] = set()
+        for row, reason in held:
+            # One reason a code is enough to hold; the first is the one that the hold finds most telling.
+            if (row, reason.code) not in seen:
+                seen.add((row, reason.code))
+                reasons[row].append(reason)
+    return reasons

@@ -1,0 +1,228 @@
+"""What to keep and what may go: the schema of a policy, and everything that it refuses.
+
+A policy is a value: it reads no clock and no store, and it deletes nothing. The vocabulary of its rules
+stands in `policy_rules`, the kinds of values in `policy_fields`.
+
+Whatever looks like a mistake is refused rather than guessed at, for a wrong guess costs a model: unknown
+keys, keys without a value, words that can keep nothing, rules that contradict themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Literal
+
+from pydantic import ValidationError, field_validator
+from pydantic.json_schema import GenerateJsonSchema
+from ruamel.yaml import YAML
+
+from tfx_janitor.payload.places import parse
+from tfx_janitor.payload.verification import Level
+from tfx_janitor.retention import policy_fields as fields
+from tfx_janitor.retention import policy_file
+from tfx_janitor.retention.durations import format_duration
+from tfx_janitor.retention.policy_errors import policy_error, shown, wrong
+from tfx_janitor.retention.policy_file import Document, FieldPath, Format, PolicyError, Problem
+from tfx_janitor.retention.policy_rules import CheckpointRule, Keep, Match, Part, Rule
+
+__all__ = [
+    "CheckpointRule",
+    "Keep",
+    "Limits",
+    "Match",
+    "PolicyError",
+    "RetentionPolicy",
+    "Rule",
+    "json_schema",
+]
+
+
+class Limits(Part):
+    """How much one plan may delete before a person must approve it by its id; null: as much as there is."""
+
+    max_fraction: fields.Fraction | None = 0.5
+    """Of the governed artifacts, more than 0 and at most 1."""
+    max_items: fields.Limit | None = None
+    """Artifacts and checkpoints together; 0: everything wants approval."""
+    max_bytes: fields.Bytes | None = None
+    """Bytes that the plan would free."""
+
+
+class RetentionPolicy(Part):
+    """A whole policy: where deletion may happen at all, how carefully, and by which rules.
+
+    Equal policies have equal digests. `RetentionPolicy.from_dict(policy.to_dict())` is the same policy.
+    """
+
+    version: Literal[1]
+    """Version of this schema."""
+    roots: fields.Directories
+    """Directories, absolute or as URIs. Only payloads strictly inside one of them may ever be deleted."""
+    serving: fields.Directories = ()
+    """Base directories that model servers watch."""
+    min_age: fields.Duration = timedelta(days=1)
+    """Nothing younger is deleted."""
+    grace: fields.Duration = timedelta(days=7)
+    """Time between mark and purge, in which everything can be restored."""
+    stale_after: fields.PositiveDuration | None = None
+    """A RUNNING execution without news for this long holds nothing any more; null: it holds for ever."""
+    verify: Level = Level.CHECKSUMS
+    """How deep surviving models are verified before others are deleted."""
+    limits: Limits = Limits()
+    rules: tuple[Rule, ...]
+    """What several rules match is deleted only if all let it go; what none matches is never touched."""
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _version(cls, value: object) -> object:
+        if isinstance(value, int) and not isinstance(value, bool) and value == 1:
+            return value
+        raise wrong(f"expected 1, the version that this tfx-janitor understands, got {shown(value)}")
+
+    @field_validator("roots")
+    @classmethod
+    def _roots(cls, roots: tuple[str, ...]) -> tuple[str, ...]:
+        if not roots:
+            raise wrong(
+                "expected at least one directory, got none; nothing outside the roots is ever deleted"
+            )
+        places = [parse(root) for root in roots]
+        for index, inner in enumerate(places):
+            for outer in places:
+                if outer.contains(inner):
+                    raise wrong(
+                        f'"{inner}" is useless, for it lies inside "{outer}"; remove one of them', index
+                    )
+        return roots
+
+    @field_validator("rules")
+    @classmethod
+    def _rules(cls, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        if not rules:
+            raise wrong("expected at least one rule, got none; what no rule matches is never touched")
+        first: dict[str, int] = {}
+        for index, rule in enumerate(rules):
+            if first.setdefault(rule.name, index) != index:
+                message = f'the name "{rule.name}" is taken by rules[{first[rule.name]}]; names are unique'
+                raise wrong(message, index, "name")
+        return rules
+
+    @classmethod
+    def from_yaml(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        roots: Sequence[str] | None = None,
+        serving: Sequence[str] | None = None,
+    ) -> RetentionPolicy:
+        """Reads a policy from a YAML 1.2 file.
+
+        Args:
+          path: the file, in UTF-8.
+          roots: used instead of the file's roots, which may then be missing.
+          serving: used instead of the file's serving directories.
+
+        Raises:
+          PolicyError: names file, line and field of everything that is wrong.
+        """
+        return cls._from_document(policy_file.read(path, format="yaml"), roots, serving)
+
+    @classmethod
+    def from_json(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        roots: Sequence[str] | None = None,
+        serving: Sequence[str] | None = None,
+    ) -> RetentionPolicy:
+        """Reads a policy from a JSON file; otherwise as `from_yaml`."""
+        return cls._from_document(policy_file.read(path, format="json"), roots, serving)
+
+    @classmethod
+    def from_text(
+        cls,
+        text: str,
+        *,
+        source: str = "policy",
+        format: Format = "yaml",
+        roots: Sequence[str] | None = None,
+        serving: Sequence[str] | None = None,
+    ) -> RetentionPolicy:
+        """Reads a policy from YAML or JSON text; `source` names it in messages."""
+        return cls._from_document(policy_file.parse(text, source=source, format=format), roots, serving)
+
+    @classmethod
+    def from_dict(
+        cls,
+        mapping: Mapping[str, Any],
+        *,
+        source: str = "policy",
+        roots: Sequence[str] | None = None,
+        serving: Sequence[str] | None = None,
+    ) -> RetentionPolicy:
+        """Reads a policy from plain values, shaped as the file is; `source` names it in messages."""
+        return cls._from_document(Document(source, mapping), roots, serving)
+
+    @classmethod
+    def _from_document(
+        cls, document: Document, roots: Sequence[str] | None, serving: Sequence[str] | None
+    ) -> RetentionPolicy:
+        if not isinstance(document.data, Mapping):
+            expected = "expected a mapping with version, roots and rules"
+            problem = Problem(f"{expected}, got {shown(document.data)}", line=document.line_of(()))
+            raise PolicyError(document.source, (problem,))
+        given = {"roots": roots, "serving": serving}
+        overrides = {key: value for key, value in given.items() if value is not None}
+
+        def line_of(at: FieldPath) -> int | None:
+            return None if at and at[0] in overrides else document.line_of(at)
+
+        try:
+            return cls.model_validate({**document.data, **overrides}, context="file")
+        except ValidationError as error:
+            raise policy_error(error, document.source, keys=_KEYS, line_of=line_of) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The canonical form, ready for JSON: defaults included, durations as text, sizes as bytes."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """The canonical form as YAML that `from_text` reads back to the same policy."""
+        text = io.StringIO()
+        writer = YAML()
+        writer.indent(mapping=2, sequence=4, offset=2)
+        writer.dump(self.to_dict(), text)
+        return text.getvalue()
+
+    @property
+    def digest(self) -> str:
+        """`sha256:` and the hash of the canonical form; the same for every spelling of the same policy."""
+        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+
+_KEYS: Mapping[str, Iterable[str]] = {
+    "": RetentionPolicy.model_fields,
+    "limits": Limits.model_fields,
+    "rules": Rule.model_fields,
+    "match": Match.model_fields,
+    "keep": Keep.model_fields,
+    "checkpoints": CheckpointRule.model_fields,
+}
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON schema of the policy file, for editors that complete and check as one types."""
+    return RetentionPolicy.model_json_schema(schema_generator=_SchemaOfTheFile)
+
+
+class _SchemaOfTheFile(GenerateJsonSchema):
+    """Shows default durations as a file writes them, `7d`, where pydantic would say `P7D`."""
+
+    def encode_default(self, dft: Any) -> Any:
+        return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)

@@ -1,0 +1,125 @@
+"""Says in a policy's own words what pydantic found wrong: where, what was expected, what came, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from tfx_janitor.retention.policy_file import FieldPath, PolicyError, Problem
+
+NOT_YET = {
+    "orphans": "not supported yet: directories that no artifact claims are left alone; remove the key",
+}
+"""Keys that the schema reserves; they are refused until what they ask for is done."""
+
+_MISSING = {
+    "version": "add version: 1",
+    "roots": "name at least one directory; only payloads inside the roots may ever be deleted",
+    "rules": "add at least one rule; what no rule matches is never touched",
+    "name": "give the rule a name; plans and reasons refer to it",
+    "match": 'say which artifacts the rule governs, such as match: {type: Model, pipeline: "mine-*"}',
+}
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "a text",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+}
+
+
+def wrong(message: str, *at: str | int) -> PydanticCustomError:
+    """The error that a validator raises; `at` is the field, relative to the value that is validated."""
+    return PydanticCustomError("policy", "{message}", {"message": message, "at": at})
+
+
+def shown(value: Any) -> str:
+    """A value as the author of a policy would recognise it, short enough for one line."""
+    if value is None:
+        return "nothing (null)"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        flat = value if len(value) <= 60 else value[:57] + "..."
+        return '"' + flat.encode("unicode_escape").decode() + '"' if not flat.isprintable() else f'"{flat}"'
+    if isinstance(value, Mapping):
+        return "a mapping" if value else "an empty mapping"
+    if isinstance(value, (list, tuple)):
+        return "a list" if value else "an empty list"
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) < 10**30):
+        return str(value)
+    return f"a {type(value).__name__}"
+
+
+def policy_error(
+    error: ValidationError,
+    source: str,
+    *,
+    keys: Mapping[str, Iterable[str]],
+    line_of: Callable[[FieldPath], int | None],
+) -> PolicyError:
+    """Translates what pydantic found.
+
+    Args:
+      error: all that is wrong with the policy.
+      source: the file, or what else the policy came from.
+      keys: the known keys of each mapping, by the name of the field that holds it ("" for the policy itself).
+      line_of: line of a field in the source, None where there is none.
+    """
+    problems: list[Problem] = []
+    for detail in error.errors(include_url=False):
+        at: FieldPath = (*detail["loc"], *detail.get("ctx", {}).get("at", ()))
+        problems.append(Problem(_message(detail, at, keys), at, line_of(at)))
+    problems.sort(key=lambda problem: problem.line or 0)
+    return PolicyError(source, tuple(problems))
+
+
+def _message(detail: ErrorDetails, at: FieldPath, keys: Mapping[str, Iterable[str]]) -> str:
+    kind, came, limits = detail["type"], detail["input"], detail.get("ctx", {})
+    key = str(at[-1]) if at else ""
+    if kind == "policy":
+        return limits["message"]
+    if kind == "missing":
+        return f"is missing; {_MISSING[key]}" if key in _MISSING else "is missing"
+    if kind == "extra_forbidden":
+        return _unknown_key(at, keys)
+    if kind in ("enum", "literal_error"):
+        choices = str(limits["expected"]).replace("'", "").replace(" or ", ", ")
+        *most, last = choices.split(", ")
+        return f"expected {', '.join(most)}{' or ' if most else ''}{last}, got {shown(came)}"
+    if kind == "string_too_short":
+        return "expected a text, got an empty one"
+    if kind == "greater_than_equal":
+        return f"expected at least {_number(limits['ge'])}, got {shown(came)}"
+    if kind == "greater_than":
+        return f"expected more than {_number(limits['gt'])}, got {shown(came)}"
+    if kind == "less_than_equal":
+        return f"expected at most {_number(limits['le'])}, got {shown(came)}"
+    if kind in _EXPECTED:
+        quote = "; put it in quotes" if kind == "string_type" and isinstance(came, (int, float)) else ""
+        return f"expected {_EXPECTED[kind]}, got {shown(came)}{quote}"
+    return f"{detail['msg']}, got {shown(came)}"
+
+
+def _unknown_key(at: FieldPath, keys: Mapping[str, Iterable[str]]) -> str:
+    key = str(at[-1])
+    if len(at) == 1 and key in NOT_YET:
+        return NOT_YET[key]
+    holder = next((part for part in reversed(at[:-1]) if isinstance(part, str)), "")
+    known = sorted(keys.get(holder, ()))
+    close = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1, cutoff=0.75)
+    return (
+        f'unknown key; did you mean "{close[0]}"?' if close else f"unknown key; known are {', '.join(known)}"
+    )
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else str(value)

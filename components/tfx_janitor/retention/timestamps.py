@@ -1,0 +1,35 @@
+"""MLMD's milliseconds since the epoch, as people and JSON write them: ISO 8601 in UTC."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def to_iso(moment_ms: int) -> str:
+    """`0` -> `1970-01-01T00:00:00.000Z`."""
+    moment = _EPOCH + timedelta(milliseconds=moment_ms)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def from_iso(text: str) -> int:
+    """The inverse of `to_iso`; a time without zone is taken as UTC.
+
+    Raises:
+      ValueError: not an ISO 8601 date or time.
+    """
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return round((moment - _EPOCH) / timedelta(milliseconds=1))
+
+
+def to_ms(duration: timedelta) -> int:
+    """A duration in whole milliseconds."""
+    return round(duration / timedelta(milliseconds=1))
+
+
+def shown(moment_ms: int) -> str:
+    """A moment as a detail shows it: `2026-11-22 10:36:19 UTC`."""
+    return (_EPOCH + timedelta(milliseconds=moment_ms)).strftime("%Y-%m-%d %H:%M:%S UTC")

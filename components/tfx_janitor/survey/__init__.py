@@ -1,0 +1,1 @@
+"""What storage says about the payloads that lineage and policy make interesting."""

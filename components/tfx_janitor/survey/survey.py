@@ -1,0 +1,217 @@
+"""Gathers the facts that a case needs from storage: as few looks as decide it, cheap ones first."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+import numpy as np
+
+from tfx_janitor.lineage.snapshot import ArtifactState
+from tfx_janitor.payload.places import Place, PlaceError, parse, resolve
+from tfx_janitor.payload.verification import Level
+from tfx_janitor.retention.case import PRESENT, PUSHED_MODEL, Case
+from tfx_janitor.retention.facts import CheckpointFact, StorageFacts, Verified
+from tfx_janitor.retention.plan import Plan
+from tfx_janitor.retention.settle import Nomination, Settlement, decide, judge_checkpoints, nominate, settle
+from tfx_janitor.survey import look
+from tfx_janitor.survey.crew import Crew, Failed
+
+
+def make_plan(case: Case, crew: Crew, *, metadata: str, created_ms: int, measure_all: bool = False) -> Plan:
+    """Decides a case, looking at the structure of payloads alone, which is fast.
+
+    Args:
+      metadata: URL of the store, without password.
+      created_ms: the clock's reading, for the record.
+      measure_all: measures every governed payload, not only what would be deleted.
+    """
+    settlement = judge(case, crew, Level.STRUCTURE, measure_all=measure_all)
+    return decide(settlement, metadata=metadata, created_ms=created_ms)
+
+
+def judge(case: Case, crew: Crew, level: Level, *, measure_all: bool = False) -> Settlement:
+    """Asks lineage, policy and storage.
+
+    Args:
+      level: how thoroughly the Models and checkpoints that must survive are verified.
+    """
+    nomination = nominate(case)
+    facts = _look_at_places(case)
+    tentative = settle(nomination, facts, trusting=True)
+    facts = _measure(tentative, facts, crew, measure_all)
+    tentative = settle(nomination, facts, trusting=True)
+    facts = _list_checkpoints(tentative, facts, crew)
+    tentative = settle(nomination, facts, trusting=True)
+    facts = _verify_models(tentative, facts, crew, level)
+    if level is not Level.STRUCTURE:
+        facts = _verify_checkpoints(nomination, facts, crew, level)
+    return settle(nomination, facts)
+
+
+def _look_at_places(case: Case) -> StorageFacts:
+    artifacts = case.snapshot.artifacts
+    resolver = _Resolver()
+    places: dict[int, Place] = {}
+    not_understood: dict[int, str] = {}
+    for row in np.flatnonzero(artifacts.state != ArtifactState.DELETED).tolist():
+        try:
+            places[row] = resolver(artifacts.uri[row])
+        except PlaceError as error:
+            if row in case.governed:
+                not_understood[row] = str(error)
+    for row in case.governed:
+        if row in places and not places[row].local:
+            not_understood[row] = f"no handler for {places[row].scheme}:// yet"
+    return StorageFacts(
+        roots=tuple(resolve(root) for root in case.policy.roots),
+        places=places,
+        not_understood=not_understood,
+        destinations=dict(_destinations(case)),
+    )
+
+
+def _destinations(case: Case) -> Iterable[tuple[int, Place]]:
+    snapshot = case.snapshot
+    for row in snapshot.rows_of_type(PUSHED_MODEL):
+        destination = snapshot.property(row, "pushed_destination")
+        if (
+            snapshot.artifacts.state[row] not in PRESENT
+            or snapshot.property(row, "pushed") != 1
+            or not destination
+        ):
+            continue
+        try:
+            place = resolve(str(destination))
+        except PlaceError:
+            continue
+        # A destination that cannot be looked at from here may well be serving: it stands until proven gone.
+        if not place.local or os.path.lexists(place.path):
+            yield row, place
+
+
+class _Resolver:
+    """`places.resolve` for very many URIs: siblings share a parent, which is resolved once."""
+
+    def __init__(self) -> None:
+        self._parents: dict[str, str] = {}
+
+    def __call__(self, uri: str) -> Place:
+        place = parse(uri)
+        if not place.local or "/.." in uri:
+            return resolve(uri)
+        parent, name = os.path.split(place.path)
+        real = self._parents.get(parent)
+        if real is None:
+            real = self._parents[parent] = os.path.realpath(parent)
+        path = os.path.join(real, name)
+        return resolve(path) if os.path.islink(path) else Place(place.scheme, path)
+
+
+def _measure(tentative: Settlement, facts: StorageFacts, crew: Crew, measure_all: bool) -> StorageFacts:
+    case = tentative.nomination.case
+    if measure_all:
+        states = case.snapshot.artifacts.state
+        rows = [
+            r for r in case.governed if states[r] in PRESENT and r in facts.places and facts.places[r].local
+        ]
+    else:
+        rows = sorted(tentative.deletions)
+    sizes: dict[int, int] = {}
+    unreadable: dict[int, str] = {}
+    for row, answer in zip(rows, crew.run("measure", look.measure, _uris(case, rows)), strict=True):
+        if not isinstance(answer, Failed):
+            sizes[row] = answer
+        elif row in tentative.deletions:
+            # Nothing there may also mean a disk that is not mounted: never a reason to record a deletion.
+            unreadable[row] = answer.error
+        else:
+            sizes[row] = 0
+    return dataclasses.replace(facts, bytes=sizes, unreadable=unreadable)
+
+
+def _list_checkpoints(tentative: Settlement, facts: StorageFacts, crew: Crew) -> StorageFacts:
+    rows = tentative.rows_to_prune()
+    found: dict[int, tuple[CheckpointFact, ...]] = {}
+    unreadable = dict(facts.unreadable)
+    uris = _uris(tentative.nomination.case, rows)
+    for row, answer in zip(rows, crew.run("list checkpoints", look.list_checkpoints, uris), strict=True):
+        if isinstance(answer, Failed):
+            unreadable[row] = answer.error
+        else:
+            found[row] = answer
+    return dataclasses.replace(facts, checkpoints=found, unreadable=unreadable)
+
+
+def _verify_models(tentative: Settlement, facts: StorageFacts, crew: Crew, level: Level) -> StorageFacts:
+    case = tentative.nomination.case
+    verified: dict[int, Verified] = {}
+
+    def verify(rows: Iterable[int]) -> None:
+        wanted = [row for row in dict.fromkeys(rows) if row not in verified]
+        orders = [look.ModelOrder(uri, level) for uri in _uris(case, wanted)]
+        for row, answer in zip(wanted, crew.run("verify models", look.verify_model, orders), strict=True):
+            verified[row] = Verified(False, answer.error) if isinstance(answer, Failed) else answer
+
+    verify(tentative.siblings_to_verify())
+    # One whole survivor in each group is enough, and it is nearly always the newest.
+    open_groups = [list(group) for group in tentative.groups_to_verify()]
+    while open_groups:
+        verify(group[0] for group in open_groups if group)
+        open_groups = [group[1:] for group in open_groups if group and not verified[group[0]].whole]
+    return dataclasses.replace(facts, verified=verified)
+
+
+def _verify_checkpoints(
+    nomination: Nomination, facts: StorageFacts, crew: Crew, level: Level
+) -> StorageFacts:
+    """Verifies the checkpoints that would stay, until those that stay are whole.
+
+    One found damaged stops counting, which may make an older one stay, which must then be verified too.
+    """
+    case = nomination.case
+    checkpoints = {row: list(found) for row, found in facts.checkpoints.items()}
+    while True:
+        orders: list[tuple[int, int, look.CheckpointOrder]] = []
+        for row, found in checkpoints.items():
+            rules = [(r.name, r.checkpoints) for r in case.governed[row] if r.checkpoints is not None]
+            kept = _staying(found, rules)
+            for at, fact in enumerate(found):
+                if fact.candidate.restorable is None and (fact.directory, fact.candidate.name) in kept:
+                    directory = os.path.normpath(os.path.join(facts.places[row].path, fact.directory))
+                    orders.append((row, at, look.CheckpointOrder(directory, fact.candidate.name, level)))
+        if not orders:
+            return dataclasses.replace(
+                facts, checkpoints={row: tuple(found) for row, found in checkpoints.items()}
+            )
+        answers = crew.run("verify checkpoints", look.verify_checkpoint, [order for _, _, order in orders])
+        for (row, at, _), answer in zip(orders, answers, strict=True):
+            checkpoints[row][at] = with_verdict(checkpoints[row][at], answer)
+
+
+def with_verdict(fact: CheckpointFact, answer: Verified | Failed) -> CheckpointFact:
+    """A checkpoint with what its verification said."""
+    whole = not isinstance(answer, Failed) and answer.whole
+    problem = None if whole else (answer.error if isinstance(answer, Failed) else answer.detail)
+    return dataclasses.replace(
+        fact, candidate=dataclasses.replace(fact.candidate, restorable=whole, problem=problem)
+    )
+
+
+def _staying(found: Sequence[CheckpointFact], rules: Sequence) -> set[tuple[str, str]]:
+    by_directory: dict[str, list[CheckpointFact]] = {}
+    for fact in found:
+        by_directory.setdefault(fact.directory, []).append(fact)
+    judged = partial(judge_checkpoints, rules=rules, newest_needed="not verified yet")
+    return {
+        (decision.directory, decision.name)
+        for facts in by_directory.values()
+        for decision in judged(facts)
+        if decision.verdict == "keep"
+    }
+
+
+def _uris(case: Case, rows: Sequence[int]) -> list[str]:
+    return [case.snapshot.artifacts.uri[row] for row in rows]
