@@ -278,6 +278,25 @@ def test_a_purge_that_died_amid_the_bytes_is_finished(history: History, monkeypa
     assert not list(history.root.rglob(TRASH))
 
 
+def test_a_disk_that_is_unmounted_after_a_failed_purge_is_not_taken_for_empty(
+    history: History, monkeypatch
+) -> None:
+    runs = three_runs(history)
+    apply(history.site(), planned(history, history.policy(rules=[keep_models(last=1)])))
+
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tfx_janitor.deletion.remove._rename_into_trash", fail)
+        purge(history.site())
+    unmounted = history.home / "unmounted"
+    history.root.rename(unmounted)
+    assert "purged" not in done(purge(history.site())).values()
+    unmounted.rename(history.root)
+    assert done(purge(history.site()))[runs[0].model.id] == "purged"
+
+
 def test_an_artifact_whose_directory_is_not_there_stays_as_it_is(history: History) -> None:
     runs = three_runs(history)
     apply(history.site(), planned(history, history.policy(rules=[keep_models(last=1)])))

@@ -17,10 +17,13 @@ from tests.builders import (
     keep_model_runs,
     keep_models,
 )
-from tfx_janitor.deletion import pins
+from tfx_janitor.deletion import acts, pins
 from tfx_janitor.retention.plan import Decision, Plan
 from tfx_janitor.survey.crew import Threads
 from tfx_janitor.survey.survey import make_plan
+
+JANITOR = "tfx_janitor.checkpoint_janitor.component.CheckpointJanitor"
+VERIFIED_PUSHER = "tfx_janitor.verified_pusher.component.VerifiedPusher"
 
 ONE_OF_EACH = [
     keep_models(last=1),
@@ -98,16 +101,38 @@ def test_active_run_holds_what_its_finished_nodes_used(history: History) -> None
 
 def test_the_janitor_itself_does_not_hold_by_running(history: History) -> None:
     old, new = old_and_new(history)
-    own = history.pipeline().run().consume(new.model, type="tfx_janitor.CheckpointJanitor", state="RUNNING")
+    own = history.pipeline().run().consume(new.model, type=JANITOR, state="RUNNING")
     assert judged(history, own_execution=own)[old.model.id].verdict == "delete"
     assert "hold.active-execution" not in codes(judged(history, own_execution=own)[new.model.id])
+
+
+def test_another_janitor_that_runs_does_hold(history: History) -> None:
+    old, _ = old_and_new(history)
+    history.pipeline("other").run().consume(old.model, type=JANITOR, state="RUNNING")
+    assert "hold.active-execution" in codes(judged(history)[old.model.id])
+
+
+def test_our_own_pusher_is_a_node_like_any_other(history: History) -> None:
+    old, _ = old_and_new(history)
+    run = history.pipeline("other").run()
+    run.consume(old.model, type=VERIFIED_PUSHER, state="RUNNING")
+    _, made = run.execute(VERIFIED_PUSHER, node="P", outputs={"pushed_model": Output("PushedModel")})
+    decisions = judged(history)
+    assert "hold.active-execution" in codes(decisions[old.model.id])
+    assert "hold.newest" in codes(decisions[made["pushed_model"].id])
+
+
+def test_an_act_that_was_cut_off_holds_nothing(history: History) -> None:
+    old, _ = old_and_new(history)
+    acts.begin(history.site(), "purge", [acts.Touch(old.model.id, "purge")], {})
+    assert judged(history)[old.model.id].verdict == "delete"
 
 
 def test_the_janitors_own_run_is_held_as_a_whole(history: History) -> None:
     old, _ = old_and_new(history)
     run = history.pipeline().run()
     run.consume(old.model)
-    own = run.execute("tfx_janitor.CheckpointJanitor", state="RUNNING")[0]
+    own = run.execute(JANITOR, state="RUNNING")[0]
     decision = judged(history, own_execution=own)[old.model.id]
     assert codes(decision) == ["hold.active-run"]
     assert "the janitor's own" in decision.reasons[0].detail

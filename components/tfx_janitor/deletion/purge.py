@@ -83,7 +83,7 @@ def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]
     going: dict[str, list[_Mark]] = defaultdict(list)
     needed: list[tuple[_Mark, Reason]] = []
     for mark in marks:
-        if mark.begun and not os.path.lexists(parse(snapshot.artifacts.uri[mark.row]).path):
+        if mark.begun and _taken_away(snapshot.artifacts.uri[mark.row]):
             # The point of no return was passed: a purge took the payload away, but did not live to record it.
             going[mark.act.details["policy_digest"]].append(mark)
             continue
@@ -163,6 +163,12 @@ def _marks(site: Site, snapshot: Snapshot, known: Sequence[Act]) -> list[_Mark]:
         if site.only_pipeline in (None, snapshot.pipeline_of(row)):
             marks.append(_Mark(row, artifact_id, act, artifact_id in begun))
     return marks
+
+
+def _taken_away(uri: str) -> bool:
+    """Whether nothing lies at a URI, while what it lay in is there: else its disk may not be mounted."""
+    path = parse(uri).path
+    return not os.path.lexists(path) and os.path.isdir(os.path.dirname(path))
 
 
 def _rescue(site: Site, snapshot: Snapshot, needed: Sequence[tuple[_Mark, Reason]]) -> list[Outcome]:

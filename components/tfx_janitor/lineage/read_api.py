@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfx_janitor.lineage.snapshot import (
-    ACT_TYPE_PREFIX,
     Artifacts,
     Events,
     Executions,
@@ -30,7 +29,7 @@ from tfx_janitor.lineage.snapshot import (
 if TYPE_CHECKING:
     from ml_metadata import MetadataStore
 
-PIN_CONTEXT_TYPE = f"{ACT_TYPE_PREFIX}pin"
+PIN_CONTEXT_TYPE = "tfx_janitor.pin"
 _CHUNK = 1000
 
 

@@ -62,8 +62,11 @@ SUCCESSFUL = (ExecutionState.COMPLETE, ExecutionState.CACHED)
 INPUTS = (EventKind.INPUT, EventKind.DECLARED_INPUT)
 OUTPUTS = (EventKind.OUTPUT, EventKind.DECLARED_OUTPUT)
 
-ACT_TYPE_PREFIX = "tfx_janitor."
-"""Execution and context types of the janitor's own acts begin so. They record; they never use an artifact."""
+ACT_TYPE_PREFIX = "tfx_janitor.act."
+"""Execution types of the janitor's own acts begin so. They record; they never use an artifact.
+
+The components are no acts: their types are class paths, `tfx_janitor.verified_pusher.component.VerifiedPusher`.
+"""
 
 
 @dataclass(frozen=True, eq=False)
