@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,17 @@ def test_a_second_payload_of_the_same_name_does_not_meet_the_first_in_the_trash(
     assert sorted(path.name for path in trash.iterdir()) == ["artifact-7", "artifact-70"]
     finish(str(root / "model/7"), "artifact-7", roots=[place(root)])
     assert [path.name for path in trash.iterdir()] == ["artifact-70"]
+
+
+def test_many_go_side_by_side_through_one_trash(root: Path) -> None:
+    paths = [root / "many" / str(number) for number in range(200)]
+    for path in paths:
+        path.mkdir(parents=True)
+        (path / "file").write_bytes(b"1")
+    with ThreadPoolExecutor(8) as pool:
+        removed = pool.map(lambda path: vanish(str(path), path.name, roots=[place(root)]), paths)
+        assert list(removed) == [Removed(1, 1)] * 200
+    assert list((root / "many").iterdir()) == []
 
 
 def test_special_files_go_as_they_are(root: Path) -> None:

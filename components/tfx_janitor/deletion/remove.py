@@ -153,23 +153,42 @@ def _rename_into_trash(parent_fd: int, name: str, label: str) -> str | None:
         return None
     if status.st_dev != os.fstat(parent_fd).st_dev:
         raise RemovalError(f"{name} is a mount point; unmount it first")
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(TRASH, 0o700, dir_fd=parent_fd)
-    trash_fd = os.open(TRASH, _OPEN_DIRECTORY, dir_fd=parent_fd)
-    with _closing(trash_fd):
-        taken = set(os.listdir(trash_fd))
-        entry, attempt = label, 0
-        while entry in taken:
-            attempt += 1
-            entry = f"{label}~{attempt}"
+    while True:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(TRASH, 0o700, dir_fd=parent_fd)
         try:
-            os.rename(name, entry, src_dir_fd=parent_fd, dst_dir_fd=trash_fd)
-        except FileNotFoundError:  # another janitor was faster
-            return None
-        # The rename must be on disk before any byte goes, or a power cut shows half a payload at a live URI.
-        os.fsync(trash_fd)
-    os.fsync(parent_fd)
+            trash_fd = os.open(TRASH, _OPEN_DIRECTORY, dir_fd=parent_fd)
+        except FileNotFoundError:  # whoever removed the payload beside this one tidied up in between
+            continue
+        with _closing(trash_fd):
+            entry = _free_name(trash_fd, label)
+            try:
+                os.rename(name, entry, src_dir_fd=parent_fd, dst_dir_fd=trash_fd)
+            except FileNotFoundError:
+                if _is_there(parent_fd, name):  # so it was the trash that went
+                    continue
+                return None  # another janitor was faster
+            # On disk before any byte goes, or a power cut shows half a payload at a live URI.
+            os.fsync(trash_fd)
+        os.fsync(parent_fd)
+        return entry
+
+
+def _free_name(trash_fd: int, label: str) -> str:
+    taken = set(os.listdir(trash_fd))
+    entry, attempt = label, 0
+    while entry in taken:
+        attempt += 1
+        entry = f"{label}~{attempt}"
     return entry
+
+
+def _is_there(directory_fd: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=directory_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _entries(parent_fd: int, label: str) -> list[str]:

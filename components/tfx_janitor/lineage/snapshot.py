@@ -65,7 +65,8 @@ OUTPUTS = (EventKind.OUTPUT, EventKind.DECLARED_OUTPUT)
 ACT_TYPE_PREFIX = "tfx_janitor.act."
 """Execution types of the janitor's own acts begin so. They record; they never use an artifact.
 
-The components are no acts: their types are class paths, `tfx_janitor.verified_pusher.component.VerifiedPusher`.
+The components are no acts: their types are class paths, such as
+`tfx_janitor.verified_pusher.component.VerifiedPusher`.
 """
 
 
