@@ -37,7 +37,7 @@ def main() -> None:
         for name in ("saved_model", "checkpoint"):
             shutil.rmtree(DATA / name, ignore_errors=True)
         tf.saved_model.save(model, str(DATA / "saved_model"), signatures={"serving_default": model.serve})
-    checkpoint = tf.train.Checkpoint(weight=model.weight, bias=model.bias, step=tf.Variable(1))
+    checkpoint = tf.train.Checkpoint(weight=model.weight, bias=model.bias, step=tf.Variable(tf.constant(1)))
     checkpoint.write(str(DATA / "checkpoint" / "ckpt"))
 
 

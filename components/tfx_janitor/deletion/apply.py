@@ -104,7 +104,8 @@ def _mark(site: Site, batch: Sequence[Decision], details: dict) -> list[Outcome]
     for decision in batch:
         problem = answers[decision.artifact_id]
         done = "marked" if problem is None else "skipped"
-        outcomes.append(Outcome(decision.artifact_id, done, problem or "", decision.bytes or 0))
+        why = "; ".join(f"{r.code}: {r.detail} (rule {r.rule})" for r in decision.reasons)
+        outcomes.append(Outcome(decision.artifact_id, done, problem or why, decision.bytes or 0))
     acts.end(site, act, outcomes)
     return outcomes
 

@@ -1,0 +1,57 @@
+"""The commands put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+import typer
+
+from tfx_janitor.cli import acting, deciding, payloads, pinning, remembering
+from tfx_janitor.cli.exits import CommandsThatAnswer
+from tfx_janitor.cli.options import Metadata, Version
+
+EPILOG = (
+    "Exit codes: 0 done; 1 done, but with findings, skipped or failed items; 2 bad input, nothing done; "
+    "3 refused by a limit. Times are ISO 8601, UTC where no zone is given."
+)
+
+# Rich help doubles the time that --help takes, and says no more.
+app = typer.Typer(
+    cls=CommandsThatAnswer,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EPILOG,
+)
+
+
+@app.callback()
+def top(ctx: typer.Context, metadata: Metadata = None, version: Version = False) -> None:
+    """Finds, explains and safely deletes dead models and checkpoints of TFX pipelines."""
+    ctx.obj = metadata
+
+
+app.command()(deciding.plan)
+app.command()(acting.apply)
+app.command()(acting.purge)
+app.command()(acting.gc)
+app.command()(acting.restore)
+app.command()(deciding.explain)
+app.command()(payloads.verify)
+app.command()(payloads.checkpoints)
+app.command()(pinning.pin)
+app.command()(pinning.unpin)
+app.command()(pinning.pins)
+app.command()(remembering.history)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command line and exits with its code.
+
+    Args:
+      arguments: those of the process, if not given.
+    """
+    app(args=arguments, prog_name="tfx-janitor")
+    raise SystemExit(0)

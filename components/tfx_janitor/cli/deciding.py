@@ -1,0 +1,144 @@
+"""`plan` and `explain`: they decide and tell, and change nothing."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tfx_janitor.cli.options import All, Format, Now, OutputFormat, Pipeline, Policy, Sizes
+from tfx_janitor.cli.printing import print_json, print_pieces, show
+from tfx_janitor.cli.site import opened, read_policy
+from tfx_janitor.errors import JanitorError, Refused
+
+if TYPE_CHECKING:
+    from tfx_janitor.lineage.snapshot import Snapshot
+    from tfx_janitor.retention.plan import Plan
+
+_PLAN_BEGINS = b'{"schema": "tfx-janitor/plan/'
+
+
+def plan(
+    ctx: typer.Context,
+    policy: Policy,
+    now: Now = None,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="PLAN", help="Also write the plan here, for `apply`.")
+    ] = None,
+    sizes: Annotated[Sizes, typer.Option("--sizes", help="Which payloads to measure.")] = Sizes.DELETIONS,
+    pipeline: Pipeline = None,
+    list_all: All = False,
+    format: OutputFormat = Format.TABLE,
+) -> None:
+    """Decide what would be kept and deleted, and why. Changes nothing."""
+    from tfx_janitor.report.plan_view import MOST, listing, plan_lines
+    from tfx_janitor.survey.survey import make_plan
+
+    rules = read_policy(policy)
+    if out is not None:
+        _refuse_to_overwrite(out)
+    with opened(ctx, now=now, readonly=True, pipeline=pipeline) as site:
+        snapshot = site.read()
+        _refuse_unknown_pipeline(snapshot, pipeline)
+        made = make_plan(
+            site.case(snapshot, rules),
+            site.crew,
+            metadata=site.metadata,
+            created_ms=site.now_ms,
+            measure_all=sizes is Sizes.ALL,
+        )
+    if out is not None:
+        _write(made, out)
+    if format is Format.JSON:
+        print_pieces(made.to_json())
+        return
+    found = listing(made, None if list_all else MOST)
+    show(*plan_lines(made, found), *_next_step(made, out))
+
+
+def explain(
+    ctx: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID_OR_PATH",
+            help="An artifact's id, its URI, or any path inside what it left.",
+        ),
+    ],
+    policy: Policy,
+    now: Now = None,
+    format: OutputFormat = Format.TABLE,
+) -> None:
+    """Tell why an artifact stays, may go, or went.
+
+    Shows the verdict, all reasons, and the lineage path behind each. A path may lie deep inside a payload, or
+    inside a version directory that is served.
+    """
+    from tfx_janitor.deletion import acts
+    from tfx_janitor.payload.verification import Level
+    from tfx_janitor.report import explanation
+    from tfx_janitor.report.explanation_text import explanation_lines
+    from tfx_janitor.report.finding import find
+    from tfx_janitor.retention.settle import decide
+    from tfx_janitor.survey.survey import judge
+
+    rules = read_policy(policy)
+    with opened(ctx, now=now, readonly=True) as site:
+        snapshot = site.read()
+        found = find(snapshot, name)
+        artifact_id = int(snapshot.artifacts.id[found.row])
+        case = site.case(snapshot, rules)
+        settlement = judge(case, site.crew, Level.STRUCTURE)
+        made = decide(settlement, metadata=site.metadata, created_ms=site.now_ms)
+        decision = made.decision(artifact_id) if found.row in case.governed else None
+        past = acts.read(site.store, artifact_id)
+        answer = explanation.explain(case, found, decision, settlement.holds_on(found.row), past)
+    if format is Format.JSON:
+        print_json(answer.to_dict())
+    else:
+        show(*explanation_lines(answer))
+
+
+def _refuse_unknown_pipeline(snapshot: Snapshot, pipeline: str | None) -> None:
+    known = snapshot.executions.pipeline_names
+    if pipeline is not None and pipeline not in known:
+        listed = ", ".join(sorted(known)) or "none"
+        raise JanitorError(f"expected a pipeline of the store, got {pipeline!r}; it has {listed}")
+
+
+def _refuse_to_overwrite(out: str) -> None:
+    """A slip such as `--out metadata.db` must not cost anything but a message."""
+    try:
+        if not os.path.isfile(out) or os.path.getsize(out) == 0:
+            return
+        with open(out, "rb") as file:
+            begins = file.read(len(_PLAN_BEGINS))
+    except OSError as error:
+        raise JanitorError(f"{out} cannot be looked at: {error.strerror}") from None
+    if begins != _PLAN_BEGINS:
+        raise JanitorError(f"{out} exists and is no plan; name another file for --out")
+
+
+def _write(plan: Plan, out: str) -> None:
+    try:
+        # A file name that is no text is written as \udc..: within JSON that means the very same name.
+        with open(out, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.writelines(plan.to_json())
+    except OSError as error:
+        raise JanitorError(f"the plan cannot be written to {out}: {error.strerror}") from None
+
+
+def _next_step(plan: Plan, out: str | None) -> list[str]:
+    from tfx_janitor.deletion.limits import check
+
+    if not plan.summary.delete and not plan.summary.checkpoints_delete:
+        return []
+    try:
+        check(plan, None)
+    except Refused as refused:
+        return [f"apply will refuse it: {refused}"]
+    if out is None:
+        return ["next: write it down with --out PLAN, then tfx-janitor apply PLAN"]
+    return [f"next: tfx-janitor apply {shlex.quote(out)}"]

@@ -1,0 +1,94 @@
+"""The options that several commands share, each with its one help text."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+import typer
+
+from tfx_janitor.errors import JanitorError
+
+
+class Format(str, enum.Enum):
+    """How a command prints."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class Sizes(str, enum.Enum):
+    """What a plan measures."""
+
+    DELETIONS = "deletions"
+    ALL = "all"
+
+
+class VerifyLevel(str, enum.Enum):
+    """The levels of `payload.verification`, without importing it at start-up."""
+
+    STRUCTURE = "structure"
+    CHECKSUMS = "checksums"
+    LOAD = "load"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from tfx_janitor.version import VERSION
+
+        print(f"tfx-janitor {VERSION}")
+        raise typer.Exit
+
+
+def moment_ms(value: str | None) -> int | None:
+    """A time option in milliseconds; None where it was not given.
+
+    Raises:
+      JanitorError: neither an ISO 8601 date nor a time.
+    """
+    if value is None:
+        return None
+    from tfx_janitor.retention.timestamps import from_iso
+
+    try:
+        return from_iso(value.strip())
+    except (ValueError, OverflowError):
+        raise JanitorError(
+            f"expected a date or time such as 2026-01-31 or 2026-01-31T10:00:00Z, got {value!r}"
+        ) from None
+
+
+Metadata = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        envvar="TFX_JANITOR_METADATA",
+        help="The MLMD store of your pipelines, sqlite:///absolute/path.",
+    ),
+]
+Version = Annotated[
+    bool,
+    typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+]
+Policy = Annotated[
+    str, typer.Option("--policy", metavar="FILE", help="What to keep: a policy in YAML or JSON (.json).")
+]
+OptionalPolicy = Annotated[
+    str | None,
+    typer.Option("--policy", metavar="FILE", help="Must let go too, besides the policy that marked."),
+]
+Now = Annotated[
+    str | None,
+    typer.Option("--now", metavar="TIME", help="The moment to judge at, instead of the clock's."),
+]
+Pipeline = Annotated[
+    str | None,
+    typer.Option("--pipeline", metavar="NAME", help="Govern only what this pipeline produced."),
+]
+Approve = Annotated[
+    str | None,
+    typer.Option("--approve", metavar="ID", help="Id of a plan beyond the limits, after looking at it."),
+]
+OutputFormat = Annotated[Format, typer.Option("--format", help="Tables for people, or JSON alone.")]
+Level = Annotated[VerifyLevel, typer.Option("--level", help="How deep to look.")]
+All = Annotated[bool, typer.Option("--all", help="List everything, however much it is.")]

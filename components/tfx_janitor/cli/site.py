@@ -1,0 +1,87 @@
+"""Opens the place where a command works: the store, the clock, the actor, the progress bar."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import socket
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+from tfx_janitor.cli.options import moment_ms
+from tfx_janitor.cli.progress import Bar, progress_bar
+
+if TYPE_CHECKING:
+    from tfx_janitor.deletion.site import Site
+    from tfx_janitor.retention.policy import RetentionPolicy
+    from tfx_janitor.survey.crew import Threads
+
+
+@contextlib.contextmanager
+def opened(
+    ctx: typer.Context, *, now: str | None = None, readonly: bool, pipeline: str | None = None
+) -> Iterator[Site]:
+    """The site of a command.
+
+    Args:
+      ctx: holds the metadata URL.
+      now: time option; None takes the clock.
+      readonly: opens the store without the power to write.
+      pipeline: governs only what this pipeline produced.
+
+    Raises:
+      JanitorError: no store, one that does not open, or no time.
+    """
+    now_ms = moment_ms(now)
+    from tfx_janitor.deletion.site import Site
+    from tfx_janitor.lineage.connection import open_url
+
+    store, url = open_url(ctx.obj, readonly=readonly)
+    with working() as (crew, bar):
+        yield Site(
+            store=store,
+            metadata=url,
+            actor=_actor(),
+            now_ms=clock_ms() if now_ms is None else now_ms,
+            crew=crew,
+            only_pipeline=pipeline,
+            progress=bar,
+        )
+
+
+@contextlib.contextmanager
+def working() -> Iterator[tuple[Threads, Bar]]:
+    """Threads whose progress is shown while the block runs."""
+    from tfx_janitor.survey.crew import Threads
+
+    with progress_bar() as bar:
+        yield Threads(progress=bar), bar
+
+
+def read_policy(path: str) -> RetentionPolicy:
+    """The policy in a file: JSON by its ending, else YAML.
+
+    Raises:
+      PolicyError: names file, line and field of all that is wrong.
+    """
+    from tfx_janitor.retention.policy import RetentionPolicy
+
+    read = RetentionPolicy.from_json if path.endswith(".json") else RetentionPolicy.from_yaml
+    return read(path)
+
+
+def clock_ms() -> int:
+    """The clock's reading: asked once for each command."""
+    return time.time_ns() // 1_000_000
+
+
+def _actor() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user id without an account
+        user = f"uid-{os.getuid()}"
+    return f"{user}@{socket.gethostname()}"

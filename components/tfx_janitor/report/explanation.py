@@ -1,0 +1,202 @@
+"""Everything that there is to say about one artifact: its verdict, its reasons, its past.
+
+Three answers: an artifact that a rule governs has a decision; one that none governs has the rules that came
+closest and what they miss; one that is DELETED has the acts that deleted it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tfx_janitor.lineage.snapshot import ArtifactState, Snapshot
+from tfx_janitor.report.finding import Found
+from tfx_janitor.report.lineage_names import LineageNames, state_name
+from tfx_janitor.retention.case import Case
+from tfx_janitor.retention.plan import Decision, Reason
+from tfx_janitor.retention.policy import Rule
+from tfx_janitor.retention.timestamps import to_iso
+
+if TYPE_CHECKING:
+    from tfx_janitor.deletion.acts import Act, Outcome
+
+SCHEMA = "tfx-janitor/explanation/v1"
+
+_ANY = ("*",)
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A rule that does not match an artifact, and what of it does not fit."""
+
+    rule: str
+    because: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What one act did to the artifact; `outcome` is None if the act was cut off."""
+
+    act: Act
+    what: str
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What `explain` answers.
+
+    Attributes:
+      found: which artifact, and how it was named.
+      facts: what the store says of it, JSON-ready.
+      decision: None if no rule governs it, or it is DELETED.
+      held: for an ungoverned artifact, the lineage holds that would hold it.
+      misses: for an ungoverned artifact, the rules that came closest.
+      past: acts of the janitor that touched it, oldest first.
+      origin: for a PushedModel, names of the execution that pushed it and of the Models that it was given.
+    """
+
+    found: Found
+    facts: Mapping[str, Any]
+    decision: Decision | None
+    held: tuple[Reason, ...]
+    misses: tuple[Miss, ...]
+    past: tuple[Past, ...]
+    origin: tuple[str, ...]
+    names: LineageNames
+
+    @property
+    def verdict(self) -> str:
+        """`keep`, `delete`, `unknown`; `ungoverned` or `deleted` where there is nothing to decide."""
+        if self.decision is not None:
+            return self.decision.verdict
+        return "deleted" if self.facts["state"] == ArtifactState.DELETED.name else "ungoverned"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        decision = self.decision
+        reasons = self.held if decision is None else decision.reasons
+        return {
+            "schema": SCHEMA,
+            **self.facts,
+            "served": self.found.served,
+            "verdict": self.verdict,
+            "bytes": None if decision is None else decision.bytes,
+            "reasons": [{**r.to_dict(), "path_names": self.names.path(r.path)} for r in reasons],
+            "checkpoints": [] if decision is None else [c.to_dict() for c in decision.checkpoints],
+            "closest_rules": [{"rule": miss.rule, "because": list(miss.because)} for miss in self.misses],
+            "origin": list(self.origin),
+            "history": [_past_dict(past) for past in self.past],
+        }
+
+
+def explain(
+    case: Case, found: Found, decision: Decision | None, held: Sequence[Reason], acts: Sequence[Act]
+) -> Explanation:
+    """Gathers what there is to say.
+
+    Args:
+      found: the artifact.
+      decision: on it; None if no rule governs it, or it is DELETED.
+      held: what holds it in any case.
+      acts: those that touched it, oldest first.
+    """
+    snapshot, row = case.snapshot, found.row
+    artifact_id = int(snapshot.artifacts.id[row])
+    names = LineageNames(snapshot)
+    ungoverned = decision is None and snapshot.artifacts.state[row] != ArtifactState.DELETED
+    return Explanation(
+        found=found,
+        facts=_facts(snapshot, row),
+        decision=decision,
+        held=tuple(held) if ungoverned else (),
+        misses=_closest(case, row) if ungoverned else (),
+        past=tuple(_past(act, artifact_id) for act in acts),
+        origin=_origin(case, row, names),
+        names=names,
+    )
+
+
+def _facts(snapshot: Snapshot, row: int) -> dict[str, Any]:
+    return {
+        "artifact_id": int(snapshot.artifacts.id[row]),
+        "type": snapshot.type_of(row),
+        "uri": snapshot.artifacts.uri[row],
+        "state": state_name(int(snapshot.artifacts.state[row])),
+        "pipeline": snapshot.pipeline_of(row),
+        "run": snapshot.run_of(row),
+        "node": snapshot.node_of(row),
+        "output": snapshot.output_of(row),
+        "created_at": to_iso(int(snapshot.artifacts.created_ms[row])),
+    }
+
+
+def _origin(case: Case, row: int, names: LineageNames) -> tuple[str, ...]:
+    pushes = [
+        (model, execution)
+        for model, pushed in case.pushes.items()
+        for execution, made in pushed
+        if made == row
+    ]
+    steps = [case.execution_step(execution) for _, execution in pushes[:1]]
+    return tuple(names.path([*steps, *(case.artifact_step(model) for model, _ in pushes)]))
+
+
+def _closest(case: Case, row: int) -> tuple[Miss, ...]:
+    snapshot = case.snapshot
+    misses = [Miss(rule.name, tuple(_unfit(rule, snapshot, row))) for rule in case.policy.rules]
+    least = min((len(miss.because) for miss in misses), default=0)
+    return tuple(miss for miss in misses if len(miss.because) == least)
+
+
+def _unfit(rule: Rule, snapshot: Snapshot, row: int) -> list[str]:
+    """What of an artifact a rule does not match, each in words."""
+    values = {
+        "type": snapshot.type_of(row),
+        "pipeline": snapshot.pipeline_of(row),
+        "node": snapshot.node_of(row),
+        "output": snapshot.output_of(row),
+    }
+    unfit = []
+    for name, value in values.items():
+        alone = rule.match.model_copy(
+            update={**{other: _ANY for other in values if other != name}, "properties": {}}
+        )
+        if not alone.matches(snapshot.type_of(row), values["pipeline"], values["node"], values["output"], {}):
+            wanted = " or ".join(getattr(rule.match, name))
+            unfit.append(f"its {name} is {value or 'not known'}, the rule wants {wanted}")
+    for name, wanted in rule.match.properties.items():
+        value = snapshot.property(row, name)
+        if value != wanted:
+            told = "missing" if value is None else value
+            unfit.append(f"its property {name} is {told}, the rule wants {wanted}")
+    return unfit
+
+
+def _past(act: Act, artifact_id: int) -> Past:
+    what = next(touch.what for touch in act.touches if touch.artifact_id == artifact_id)
+    outcome = next((o for o in act.outcomes if o.artifact_id == artifact_id), None)
+    return Past(act, what, outcome)
+
+
+def _past_dict(past: Past) -> dict[str, Any]:
+    details, outcome = past.act.details, past.outcome
+    return {
+        "act": past.act.id,
+        "kind": past.act.kind,
+        "at": to_iso(past.act.at_ms),
+        "actor": past.act.actor,
+        "version": past.act.version,
+        "plans": plans_of(past.act),
+        "policy_digest": details.get("policy_digest"),
+        "done": None if outcome is None else outcome.done,
+        "detail": "" if outcome is None else outcome.detail,
+        "bytes": 0 if outcome is None else outcome.bytes,
+    }
+
+
+def plans_of(act: Act) -> list[str]:
+    """Ids of the plans that an act carried out."""
+    plan_id = act.details.get("plan_id")
+    return [plan_id] if plan_id else list(act.details.get("plan_ids", ()))

@@ -1,0 +1,64 @@
+"""A plan as a person reads it: what goes and what stays with the reasons, the payloads, the totals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from tfx_janitor.report.tables import decision_table, payload_list, summary_lines
+from tfx_janitor.report.text import count
+from tfx_janitor.retention.plan import Decision, Plan
+
+MOST = 100
+"""Artifacts that are listed unless more are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The decisions that are listed, and how many are not."""
+
+    decisions: tuple[Decision, ...]
+    left_out: int
+
+
+def listing(plan: Plan, most: int | None = MOST) -> Listing:
+    """Everything if it is at most `most`; else the first of what is deleted, pruned inside or unknown.
+
+    Args:
+      most: None lists everything. Memory is taken for what is listed alone.
+    """
+    if most is None:
+        return Listing(tuple(plan.decisions), 0)
+    first: list[Decision] = []
+    telling: list[Decision] = []
+    seen = 0
+    for decision in plan.decisions:
+        seen += 1
+        if len(first) < most:
+            first.append(decision)
+        if len(telling) < most and (decision.verdict != "keep" or decision.prunes):
+            telling.append(decision)
+    listed = first if seen <= most else telling
+    return Listing(tuple(listed), seen - len(listed))
+
+
+def plan_lines(plan: Plan, found: Listing) -> Iterator[RenderableType]:
+    """The decisions that are listed, the payloads that would go, and the totals.
+
+    Texts are to be printed without wrapping, for people copy them.
+    """
+    if found.decisions:
+        yield decision_table(found.decisions)
+        yield Text()
+    if found.left_out:
+        yield Text(f"{count(found.left_out, 'more artifact')} not listed here; --all lists everything", "dim")
+        yield Text()
+    going = [decision for decision in found.decisions if decision.verdict == "delete"]
+    if going:
+        yield Text("Payloads that would go:", "bold")
+        yield from payload_list(going)
+        yield Text()
+    yield from summary_lines(plan)

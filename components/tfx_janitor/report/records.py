@@ -1,0 +1,80 @@
+"""Terminal tables of what was recorded or looked up: acts, pins, verifications."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from tfx_janitor.lineage.snapshot import Pin
+from tfx_janitor.payload.verification import Verification
+from tfx_janitor.report.explanation import plans_of
+from tfx_janitor.report.sentences import totals
+from tfx_janitor.report.tables import STYLES
+from tfx_janitor.report.text import count, second, size, text
+
+if TYPE_CHECKING:
+    from tfx_janitor.deletion.acts import Act, Outcome
+
+
+def act_lines(acts: Iterable[Act], artifact_id: int | None = None, most: int = 20) -> Iterator[Text]:
+    """What was done, in the order given: who, when, how much, under which plan and policy.
+
+    Args:
+      artifact_id: tells of this artifact alone.
+      most: items of one act that are listed.
+    """
+    for act in acts:
+        outcomes = [o for o in act.outcomes if artifact_id in (None, o.artifact_id)]
+        head = Text.assemble((second(act.at_ms), "dim"), "  ", (act.kind, "bold"), text(f"  {act.actor}"))
+        yield head.append_text(text(f"  {_became(act, outcomes)}"))
+        yield text(f"  act {act.id}, tfx-janitor {act.version}", "dim")
+        for plan_id in plans_of(act):
+            yield text(f"  plan {plan_id}", "dim")
+        for detail, name in (("policy_digest", "policy"), ("reason", "reason")):
+            if act.details.get(detail):
+                yield text(f"  {name} {act.details[detail]}", "dim")
+        for outcome in outcomes[:most]:
+            yield text(f"  {_item(outcome)}", STYLES.get(outcome.done, ""))
+        if len(outcomes) > most:
+            yield text(f"  and {len(outcomes) - most:,} more, with --format json", "dim")
+
+
+def _became(act: Act, outcomes: Sequence[Outcome]) -> str:
+    if not act.ended:
+        return f"not finished: {count(len(act.touches), 'item')} begun"
+    return totals(**Counter(outcome.done for outcome in outcomes))
+
+
+def _item(outcome: Outcome) -> str:
+    freed = f", {size(outcome.bytes)}" if outcome.bytes else ""
+    detail = f": {outcome.detail}" if outcome.detail else ""
+    return f"{outcome.done} artifact {outcome.artifact_id}{freed}{detail}"
+
+
+def pin_table(pins: Iterable[Pin]) -> Table:
+    """One line for each pin."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for _ in range(3):
+        table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row(*(Text(name, "dim") for name in ("artifact", "by", "until", "reason")))
+    for pin in pins:
+        until = "for ever" if pin.until_ms is None else second(pin.until_ms)
+        table.add_row(str(pin.artifact_id), text(pin.actor), until, text(pin.reason))
+    return table
+
+
+def verification_lines(verifications: Iterable[Verification]) -> Iterator[Text]:
+    """One line for each payload, and one for each damage below it."""
+    for found in verifications:
+        word = "whole" if found.whole else "DAMAGED"
+        extent = [size(found.bytes), count(found.files, "file")]
+        extent += [count(found.tensors, "tensor")] if found.tensors else []
+        told = f"  {found.kind} {found.path}  ({', '.join(extent)})"
+        yield Text.assemble((f"{word:7}", STYLES[word]), text(told))
+        for damage in found.damages:
+            yield Text.assemble("         ", text(damage))

@@ -1,0 +1,163 @@
+"""`verify` and `checkpoints`: payloads without a metadata store."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.builders import (
+    damage_checkpoint,
+    damage_saved_model,
+    flip_bit,
+    write_checkpoints,
+    write_saved_model,
+)
+from tests.cli.conftest import Call
+from tfx_janitor.payload.checkpoints import read_directory, read_state
+
+STEPS = (1, 2, 3, 10, 11, 12, 100)
+
+
+def names(directory: Path) -> list[str]:
+    return [checkpoint.name for checkpoint in read_directory(str(directory)).checkpoints]
+
+
+def ckpts(*steps: int) -> list[str]:
+    return [f"ckpt-{step}" for step in steps]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return write_checkpoints(tmp_path / "run", STEPS)
+
+
+def test_whole_payloads_are_0(call: Call, run: Path, tmp_path: Path):
+    model = write_saved_model(tmp_path / "model")
+    answer = call("verify", model, run)
+    assert answer.code == 0
+    assert f"whole    SavedModel {model}  (14.5 kB, 5 files, 3 tensors)" in answer.out
+    assert answer.out.count("whole    TF checkpoint") == len(STEPS)
+
+
+def test_damage_is_1_and_is_told_by_file_and_tensor(call: Call, run: Path, tmp_path: Path):
+    model = write_saved_model(tmp_path / "model")
+    shard = damage_saved_model(model)
+    answer = call("verify", model, run)
+    assert answer.code == 1
+    assert "DAMAGED  SavedModel" in answer.out
+    assert str(shard.relative_to(model)) in answer.out
+    (damage,) = call("verify", model, "--format", "json").json["payloads"][0]["damages"]
+    assert damage["tensor"]
+    assert damage["file"] == "variables/variables.data-00000-of-00001"
+
+
+def test_a_level_that_looks_less_deep(call: Call, tmp_path: Path):
+    model = write_saved_model(tmp_path / "model")
+    damage_saved_model(model)
+    assert call("verify", model, "--level", "structure").code == 0
+    assert call("verify", model, "--level", "checksums").code == 1
+
+
+def test_nothing_to_verify_is_2_but_beside_others_it_is_a_finding(call: Call, run: Path, tmp_path: Path):
+    alone = call("verify", tmp_path / "none")
+    assert (alone.code, alone.out) == (2, "")
+    beside = call("verify", tmp_path / "none", run)
+    assert beside.code == 1
+    assert "not verified: " in beside.out
+    document = call("verify", tmp_path / "none", run, "--format", "json").json
+    assert document["summary"] == {"payloads": 7, "whole": 7, "damaged": 0}
+    assert [error["path"] for error in document["errors"]] == [str(tmp_path / "none")]
+
+
+def test_without_delete_it_is_only_told(call: Call, run: Path):
+    answer = call("checkpoints", run, "--last", 6)
+    assert answer.code == 0
+    assert "1 checkpoint would be deleted, 626 bytes; 6 would be left" in answer.out
+    assert names(run) == ckpts(*STEPS)
+
+
+def test_last_counts_by_step(call: Call, run: Path):
+    assert call("checkpoints", run, "--last", 6, "--delete").code == 0
+    assert names(run) == ckpts(2, 3, 10, 11, 12, 100)
+    state = read_state(str(run))
+    assert state is not None
+    assert (state.latest, list(state.all)) == ("ckpt-100", ckpts(2, 3, 10, 11, 12, 100))
+
+
+def test_only_the_named_directory_is_touched(call: Call, tmp_path: Path):
+    meant = write_checkpoints(tmp_path / "run[1]", (1, 2))
+    beside = write_checkpoints(tmp_path / "run1", (1, 2))
+    below = write_checkpoints(meant / "sub", (1, 2))
+    assert call("checkpoints", meant, "--last", 1, "--delete").code == 0
+    assert (names(meant), names(beside), names(below)) == (ckpts(2), ckpts(1, 2), ckpts(1, 2))
+
+
+def test_a_damaged_newest_does_not_count_and_is_1(call: Call, run: Path):
+    damage_checkpoint(run, "ckpt-100")
+    answer = call("checkpoints", run, "--last", 1, "--delete")
+    assert answer.code == 1
+    assert "1 checkpoint damaged or not understood, never deleted" in answer.out
+    assert names(run) == ckpts(12, 100)
+    state = read_state(str(run))
+    assert state is not None
+    assert state.latest == "ckpt-12"
+
+
+def test_what_is_not_verified_is_found_by_looking_deeper(call: Call, run: Path):
+    damage_checkpoint(run, "ckpt-100")
+    answer = call("checkpoints", run, "--last", 1, "--verify", "structure")
+    assert (answer.code, "6 checkpoints would be deleted" in answer.out) == (0, True)
+
+
+def test_with_nothing_whole_nothing_goes(call: Call, tmp_path: Path):
+    run = write_checkpoints(tmp_path / "run", (1, 2))
+    for name in ckpts(1, 2):
+        flip_bit(run / f"{name}.index", 3)
+    assert call("checkpoints", run, "--last", 1, "--delete").code == 1
+    assert names(run) == ckpts(1, 2)
+
+
+def test_the_words_of_a_rule(call: Call, run: Path):
+    for at, step in enumerate(STEPS):
+        for file in run.glob(f"ckpt-{step}.*"):
+            os.utime(file, (at * 3600, at * 3600))
+    document = call("checkpoints", run, "--every-n-steps", 9, "--every-n-hours", 5, "--format", "json").json
+    kept = [c["name"] for c in document["checkpoints"] if c["verdict"] == "keep"]
+    assert kept == ckpts(1, 10, 12, 100)
+    assert document["summary"] == {
+        "checkpoints": 7,
+        "keep": 4,
+        "delete": 3,
+        "unknown": 0,
+        "bytes_reclaimable": 3 * 626,
+        "bytes_freed": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run"], "expected at least one of --last"),
+        (["run", "--last", "0"], "--last"),
+        (["run", "--every-n-hours", "0"], "every_n_hours"),
+        (["none", "--last", "1"], "expected a directory of checkpoints"),
+        (["model/variables", "--last", "1"], "holds the variables of a SavedModel"),
+    ],
+)
+def test_bad_input_is_2(
+    call: Call, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: str
+):
+    write_saved_model(tmp_path / "model")
+    monkeypatch.chdir(tmp_path)
+    answer = call("checkpoints", *arguments)
+    assert (answer.code, answer.out) == (2, "")
+    assert told in answer.err
+    assert names(run) == ckpts(*STEPS)
+
+
+def test_a_directory_without_checkpoints(call: Call, tmp_path: Path):
+    answer = call("checkpoints", tmp_path, "--last", 1, "--delete")
+    assert answer.code == 0
+    assert answer.out == f"no checkpoints directly in {tmp_path}\n"

@@ -1,0 +1,130 @@
+"""Real processes: what is loaded, what is written where, and how it ends."""
+
+from __future__ import annotations
+
+import ast
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.builders import write_checkpoints
+
+MODULE = [sys.executable, "-m", "tfx_janitor"]
+SCRIPT = [str(Path(sys.executable).parent / "tfx-janitor")]
+
+
+def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [*MODULE, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)  # type: ignore[call-overload]
+
+
+COMMANDS = ["plan", "apply", "purge", "gc", "restore", "explain", "verify", "checkpoints"]
+COMMANDS += ["pin", "unpin", "pins", "history"]
+HEAVY = ["tensorflow", "tfx", "apache_beam"]
+
+
+def loads(arguments: list[str], modules: list[str]) -> tuple[str, list[str]]:
+    """What the command line prints in a fresh process, and which of some modules it has loaded by then."""
+    code = (
+        "import sys\n"
+        "from tfx_janitor.cli import main\n"
+        f"try:\n    main({arguments!r})\n"
+        "except SystemExit as ended:\n    assert not ended.code\n"
+        f"print([name for name in {modules!r} if name in sys.modules], file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, ast.literal_eval(done.stderr)
+
+
+def test_help_loads_only_what_it_needs():
+    shown, loaded = loads(["--help"], [*HEAVY, "ml_metadata", "numpy", "pydantic", "ruamel.yaml", "rich"])
+    assert loaded == []
+    for command in COMMANDS:
+        assert f"\n  {command} " in shown
+
+
+def test_a_command_without_a_store_does_not_load_mlmd(tmp_path: Path):
+    write_checkpoints(tmp_path, (1, 2))
+    shown, loaded = loads(["verify", str(tmp_path)], [*HEAVY, "ml_metadata"])
+    assert (shown.count("whole"), loaded) == (2, [])
+
+
+def test_the_console_script_is_there():
+    done = subprocess.run([*SCRIPT, "--version"], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.split()[0], done.stderr) == (0, "tfx-janitor", "")
+
+
+def test_errors_are_one_line_on_standard_error(tmp_path: Path):
+    done = run("--metadata", f"sqlite://{tmp_path}/none.db", "pins", "--format", "json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("tfx-janitor: expected an MLMD store at ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_traceback_is_there_for_who_asks(tmp_path: Path):
+    environment = {**os.environ, "TFX_JANITOR_DEBUG": "1"}
+    done = run("--metadata", f"sqlite://{tmp_path}/none.db", "pins", env=environment)
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+
+
+def test_who_stops_reading_is_not_answered_with_an_error(tmp_path: Path):
+    write_checkpoints(tmp_path, range(20))
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [*MODULE, "verify", str(tmp_path)]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_names_that_are_no_text_are_shown_and_not_choked_on(tmp_path: Path):
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    write_checkpoints(Path(odd), (1, 2))
+    for form in ("table", "json"):
+        done = run("checkpoints", odd, "--last", 1, "--format", form)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "caf\\udce9" in done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_a_terminal_that_lacks_letters(tmp_path: Path, encoding: str):
+    run_directory = write_checkpoints(tmp_path / "Modèle", (1,))
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = run("checkpoints", run_directory, "--last", 1, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("Mod\\xe8le" in done.stdout) == (encoding == "ascii")
+
+
+def test_ctrl_c_is_130():
+    code = (
+        "import os, signal\n"
+        "from tfx_janitor.cli import main\n"
+        "import tfx_janitor.cli.remembering as remembering\n"
+        "def interrupted(*_, **__): os.kill(os.getpid(), signal.SIGINT); signal.pause()\n"
+        "remembering.opened = interrupted\n"
+        "main(['history'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 128 + signal.SIGINT
+    assert done.stderr.startswith("tfx-janitor: interrupted")
+    assert "Traceback" not in done.stderr
+
+
+def test_what_nobody_foresaw_is_70_and_one_line():
+    code = (
+        "import tfx_janitor.cli.remembering as remembering\n"
+        "from tfx_janitor.cli import main\n"
+        "def broken(*_, **__): raise ZeroDivisionError('three\\x1b[31m by zero')\n"
+        "remembering.opened = broken\n"
+        "main(['history'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 70
+    told = "tfx-janitor: unexpected ZeroDivisionError: three\\x1b[31m by zero"
+    assert done.stderr == f"{told} (set TFX_JANITOR_DEBUG=1 for the traceback)\n"
