@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,18 @@ def test_the_latest_is_the_newest_that_restores() -> None:
     after = state_after(SAVED, staying, ("ckpt-3",))
     assert after.latest == "ckpt-2"
     assert after.all == ("ckpt-1", "ckpt-2", "ckpt-3")
+
+
+def test_a_name_that_is_no_text_is_left_out_and_stops_nothing(tmp_path: Path) -> None:
+    run = write_checkpoints(tmp_path, (1, 2))
+    for path in list(run.glob("ckpt-2*")):
+        path.with_name(os.fsdecode(os.fsencode(path.name).replace(b"ckpt", b"\xff"))).write_bytes(
+            path.read_bytes()
+        )
+    prune(order(run, "ckpt-1"))
+    state = read_directory(str(run)).state
+    assert state is not None
+    assert state.all == ("ckpt-2",)
 
 
 def test_spellings_and_times_are_kept() -> None:

@@ -17,12 +17,12 @@ from tests.builders import (
     keep_models,
     prune_checkpoints,
 )
-from tfx_janitor.deletion import acts, pins
+from tfx_janitor.deletion import acts, pins, remove
 from tfx_janitor.deletion.acts import Outcome
 from tfx_janitor.deletion.apply import apply
 from tfx_janitor.deletion.gc import collect
 from tfx_janitor.deletion.purge import purge
-from tfx_janitor.deletion.remove import TRASH
+from tfx_janitor.deletion.remove import TRASH, Removed
 from tfx_janitor.deletion.restore import marked_by, restore
 from tfx_janitor.errors import JanitorError, Refused
 from tfx_janitor.retention.plan import Plan
@@ -196,7 +196,34 @@ def test_limits_on_items_and_bytes(history: History, limit: dict[str, int]) -> N
     three_runs(history)
     policy = history.policy(rules=[keep_models(last=1)], limits={"max_fraction": None, **limit})
     with pytest.raises(Refused, match=next(iter(limit))):
-        collect(history.site(), policy)
+        apply(history.site(), planned(history, policy))
+
+
+def test_marks_that_wait_for_their_grace_do_not_fill_up_the_limits(history: History) -> None:
+    pipeline = history.pipeline()
+    policy = history.policy(
+        rules=[keep_models(last=2), prune_checkpoints(last=1)],
+        grace="7d",
+        limits={"max_fraction": 0.5, "max_items": 2},
+    )
+    for _ in range(2):
+        pipeline.run().train(steps=(1,))
+    for _ in range(8):
+        pipeline.run().train(steps=(1, 2))  # one model and one checkpoint more to go in every round
+        assert collect(history.site(), policy).refused is None
+
+
+def test_a_refused_plan_does_not_stop_the_purge_of_what_was_marked_before(history: History) -> None:
+    pipeline = history.pipeline()
+    models = [pipeline.run().train().model for _ in range(3)]
+    collect(history.site(), history.policy(rules=[keep_models(last=2)], grace="1d"))
+    models += [pipeline.run().train().model for _ in range(3)]
+    strict = history.policy(rules=[keep_models(last=2)], grace="1d", limits={"max_items": 1})
+    collected = collect(history.site(now_ms=history.later(days=2)), strict)
+    assert isinstance(collected.refused, Refused)
+    assert collected.applied == ()
+    assert done(collected.purged) == {models[0].id: "purged"}
+    assert history.states(*models) == ["DELETED"] + ["LIVE"] * 5
 
 
 def test_restore_brings_back_what_apply_marked(history: History) -> None:
@@ -344,6 +371,66 @@ def test_a_checkpoint_mark_is_judged_again(history: History) -> None:
     purge(history.site(now_ms=history.later(days=2)))
     assert len(list(runs[0].model_run.path.glob("*.index"))) == 3
     assert len(list(runs[1].model_run.path.glob("*.index"))) == 1
+
+
+def test_collecting_within_the_grace_marks_nothing_twice(history: History) -> None:
+    three_runs(history)
+    policy = history.policy(rules=[keep_models(last=1), prune_checkpoints(last=1)], grace="7d")
+    assert collect(history.site(), policy).applied
+    known = len(acts.read(history.store))
+    assert collect(history.site(), policy).outcomes == ()
+    assert len(acts.read(history.store)) == known
+
+
+def test_restore_takes_checkpoint_marks_back(history: History) -> None:
+    runs = three_runs(history)
+    plan = planned(history, history.policy(rules=[prune_checkpoints(last=1)], grace="1d"))
+    apply(history.site(), plan)
+    first, *others = marked_by(history.site(), plan.id)
+    (outcome,) = restore(history.site(), [first])
+    assert (outcome.done, outcome.detail) == ("restored", "checkpoints ckpt-1, ckpt-2")
+    assert done(purge(history.site(now_ms=history.later(days=2)))) == dict.fromkeys(others, "pruned")
+    assert [len(list(run.model_run.path.glob("*.index"))) for run in runs] == [3, 1, 1]
+
+
+def test_a_prune_that_died_between_index_and_shards_is_finished(history: History, monkeypatch) -> None:
+    run = three_runs(history)[0]
+    policy = history.policy(rules=[prune_checkpoints(last=1)])
+    apply(history.site(), planned(history, policy))
+
+    class Dies(BaseException):
+        pass
+
+    original = remove._unlink
+
+    def die_at_the_shard(directory_fd: int, name: str) -> Removed:
+        if ".data-" in name:
+            raise Dies
+        return original(directory_fd, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(remove, "_unlink", die_at_the_shard)
+        with pytest.raises(Dies):
+            purge(history.site())
+    left = sorted(path.name for path in run.model_run.path.iterdir())
+    assert "ckpt-1.index" not in left
+    assert "ckpt-1.data-00000-of-00001" in left
+
+    assert done(purge(history.site()))[run.model_run.id] == "pruned"
+    assert sorted(path.name for path in run.model_run.path.iterdir()) == [
+        "checkpoint",
+        "ckpt-3.data-00000-of-00001",
+        "ckpt-3.index",
+    ]
+
+
+def test_shards_without_index_that_nobody_began_to_delete_stay(history: History) -> None:
+    run = three_runs(history)[0]
+    policy = history.policy(rules=[prune_checkpoints(last=1)])
+    apply(history.site(), planned(history, policy))
+    (run.model_run.path / "ckpt-1.index").unlink()  # somebody else's doing, or a save that is under way
+    purge(history.site())
+    assert (run.model_run.path / "ckpt-1.data-00000-of-00001").exists()
 
 
 def test_a_model_run_in_use_is_not_pruned(history: History) -> None:

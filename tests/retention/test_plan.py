@@ -93,6 +93,7 @@ def test_each_decision_has_a_line_of_its_own(history: History) -> None:
         ('"max_fraction": null', '"max_fraction": 1.0', "changed after it was made"),
         ("tfx-janitor/plan/v1", "tfx-janitor/plan/v9", "expected a plan of schema tfx-janitor/plan/v1"),
         ('"summary"', '"sumary"', "damaged"),
+        ('"id": "', '"ident": "', "changed after it was made"),
         ("{", "", "no JSON"),
     ],
 )

@@ -528,8 +528,8 @@ def test_a_pattern_that_yaml_takes_for_an_alias():
             "p.json:2: version: given twice, first on line 1; keep one of them",
         ),
         (
-            '{"version": 1,\n}',
-            "p.json:2: not JSON: Expecting property name enclosed in double quotes (column 1)",
+            '{"version": 1,\n x}',
+            "p.json:2: not JSON: Expecting property name enclosed in double quotes (column 2)",
         ),
         ('{"limits": NaN}', "p.json: expected a number, got NaN; JSON has no such number"),
         ("version: 1", "p.json:1: not JSON: Expecting value (column 1)"),

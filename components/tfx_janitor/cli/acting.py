@@ -12,7 +12,7 @@ from tfx_janitor.cli.exits import finish
 from tfx_janitor.cli.options import Approve, Format, Now, OptionalPolicy, OutputFormat, Policy
 from tfx_janitor.cli.printing import print_json, show
 from tfx_janitor.cli.site import opened, read_policy
-from tfx_janitor.errors import JanitorError
+from tfx_janitor.errors import JanitorError, Refused
 
 if TYPE_CHECKING:
     from ml_metadata import MetadataStore
@@ -70,14 +70,17 @@ def gc(
     now: Now = None,
     format: OutputFormat = Format.TABLE,
 ) -> None:
-    """Plan, apply and purge in one, for cron."""
+    """Plan, apply and purge in one, for cron.
+
+    A plan beyond a limit is not applied; what was marked before is purged when it is due all the same.
+    """
     from tfx_janitor.deletion.gc import collect
 
     rules = read_policy(policy)
     with opened(ctx, now=now, readonly=False) as site:
         collected = collect(site, rules, approved=approve)
         names = _names(site.store, collected.outcomes)
-    _tell("gc", site, collected.outcomes, names, format, plan_id=collected.plan.id)
+    _tell("gc", site, collected.outcomes, names, format, plan_id=collected.plan.id, refused=collected.refused)
 
 
 def restore(
@@ -130,16 +133,26 @@ def _tell(
     *,
     plan_id: str | None = None,
     hints: Sequence[str] = (),
+    refused: Refused | None = None,
 ) -> None:
     from tfx_janitor.report.documents import outcomes_document
     from tfx_janitor.report.tables import outcome_summary, outcome_table
 
     if format is Format.JSON:
         print_json(
-            outcomes_document(act, outcomes, metadata=site.metadata, now_ms=site.now_ms, plan_id=plan_id)
+            outcomes_document(
+                act,
+                outcomes,
+                metadata=site.metadata,
+                now_ms=site.now_ms,
+                plan_id=plan_id,
+                refused=None if refused is None else str(refused),
+            )
         )
-    elif not outcomes:
-        show("nothing to do")
-    else:
+    elif outcomes:
         show(outcome_table(outcomes, names), "", outcome_summary(outcomes), *hints)
+    elif refused is None:
+        show("nothing to do")
+    if refused is not None:
+        raise refused
     finish(all(outcome.well for outcome in outcomes))

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from tfx_janitor.deletion import acts, limits
 from tfx_janitor.deletion.acts import BATCH, Outcome, Touch
+from tfx_janitor.deletion.marks import checkpoint_marks
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
 from tfx_janitor.errors import JanitorError
@@ -40,7 +41,10 @@ def apply(site: Site, plan: Plan, *, approved: str | None = None) -> list[Outcom
         raise JanitorError(
             f"the plan was made on {plan.metadata}, and this is {site.metadata}; make a plan here"
         )
-    limits.check(plan, approved)
+    marked_already = {
+        (mark.artifact_id, *name) for mark in checkpoint_marks(acts.read(site.store)) for name in mark.names
+    }
+    limits.check(plan, approved, waiting=marked_already)
     planned = [decision for decision in plan.decisions if decision.verdict == "delete" or decision.prunes]
     if not planned:
         return []
@@ -71,7 +75,12 @@ def apply(site: Site, plan: Plan, *, approved: str | None = None) -> list[Outcom
                 outcomes.append(Outcome(decision.artifact_id, "skipped", problem))
         else:
             still = [] if now is None else [[c.directory, c.name] for c in now.prunes]
-            names = [pair for c in decision.prunes if (pair := [c.directory, c.name]) in still]
+            names = [
+                pair
+                for c in decision.prunes
+                if (pair := [c.directory, c.name]) in still
+                and (decision.artifact_id, c.directory, c.name) not in marked_already
+            ]
             if names:
                 prunes.append((decision, names))
     for batch in _batches(marks):

@@ -23,6 +23,7 @@ class PruneOrder:
     Attributes:
       directory: absolute path.
       names: literal checkpoint names; one that is not there is passed over.
+      half_gone: names that an earlier attempt was cut off at: they go too if their `.index` is gone.
       not_restorable: names of those that stay although they are damaged, which must not become the latest.
       roots: the directory must be one of these or lie inside one.
     """
@@ -31,6 +32,7 @@ class PruneOrder:
     names: tuple[str, ...]
     not_restorable: tuple[str, ...]
     roots: tuple[Place, ...]
+    half_gone: tuple[str, ...] = ()
 
 
 def prune(order: PruneOrder) -> Removed:
@@ -42,9 +44,9 @@ def prune(order: PruneOrder) -> Removed:
         incomplete.
     """
     found = checkpoints.read_directory(order.directory)
-    going = [checkpoint for checkpoint in found.checkpoints if checkpoint.name in order.names]
+    going = [c for c in found.checkpoints if c.name in order.names or _is_rest(c, order.half_gone)]
     if found.state is not None:
-        staying = [c for c in found.checkpoints if c.name not in order.names]
+        staying = [c for c in found.checkpoints if c not in going]
         after = state_after(found.state, staying, order.not_restorable)
         if after != found.state:
             checkpoints.write_state(order.directory, after)
@@ -74,7 +76,7 @@ def state_after(
     """
     spelled = {os.path.basename(path): path for path in state.all}
     stamps = dict(zip(spelled, state.timestamps, strict=False)) if state.timestamps else {}
-    complete = [c for c in staying if c.format == "tf" and c.complete]
+    complete = [c for c in staying if c.format == "tf" and c.complete and _is_text(c.name)]
     if state.last_preserved is not None:
         complete = [c for c in complete if c.name in spelled]
     restorable = [c.name for c in complete if c.name not in not_restorable]
@@ -87,6 +89,21 @@ def state_after(
         timestamps=tuple(stamps.get(c.name, c.modified_ms / 1000) for c in complete) if stamps else (),
         last_preserved=state.last_preserved,
     )
+
+
+def _is_rest(checkpoint: Checkpoint, half_gone: Collection[str]) -> bool:
+    """Whether this is what a cut-off deletion left, and not a checkpoint that was written again since."""
+    has_index = any(name.endswith(".index") for name in checkpoint.files)
+    return checkpoint.format == "tf" and checkpoint.name in half_gone and not has_index
+
+
+def _is_text(name: str) -> bool:
+    """Whether the state file can name it; a file name need not be text."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _index_first(files: Sequence[str]) -> list[str]:

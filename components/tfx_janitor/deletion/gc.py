@@ -8,6 +8,7 @@ from tfx_janitor.deletion.acts import Outcome
 from tfx_janitor.deletion.apply import apply
 from tfx_janitor.deletion.purge import purge
 from tfx_janitor.deletion.site import Site
+from tfx_janitor.errors import Refused
 from tfx_janitor.retention.plan import Plan
 from tfx_janitor.retention.policy import RetentionPolicy
 from tfx_janitor.survey.survey import make_plan
@@ -15,11 +16,17 @@ from tfx_janitor.survey.survey import make_plan
 
 @dataclass(frozen=True)
 class Collected:
-    """What one collection decided and did."""
+    """What one collection decided and did.
+
+    Attributes:
+      refused: why nothing was marked: the plan is beyond a limit and nobody approved it. What earlier
+        collections marked is purged all the same, or a limit once hit would stop everything for ever.
+    """
 
     plan: Plan
     applied: tuple[Outcome, ...]
     purged: tuple[Outcome, ...]
+    refused: Refused | None = None
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
@@ -28,14 +35,19 @@ class Collected:
 
 
 def collect(site: Site, policy: RetentionPolicy, *, approved: str | None = None) -> Collected:
-    """Plans, marks, and purges what is due, including what earlier runs marked.
+    """Plans, marks, and purges what is due, including what earlier collections marked.
 
     Raises:
-      Refused: the plan is beyond a limit; nothing was marked or purged.
+      JanitorError: another plan was approved than the one that is made now; nothing was done.
     """
     plan = make_plan(
         site.case(site.read(), policy), site.crew, metadata=site.metadata, created_ms=site.now_ms
     )
-    applied = apply(site, plan, approved=approved)
+    refused = None
+    applied: list[Outcome] = []
+    try:
+        applied = apply(site, plan, approved=approved)
+    except Refused as refusal:
+        refused = refusal
     purged = purge(site, policy=policy)
-    return Collected(plan, tuple(applied), tuple(purged))
+    return Collected(plan, tuple(applied), tuple(purged), refused)

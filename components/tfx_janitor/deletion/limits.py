@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from tfx_janitor.errors import JanitorError, Refused
+from tfx_janitor.lineage.snapshot import ArtifactState
 from tfx_janitor.retention.plan import Plan
 from tfx_janitor.retention.policy import RetentionPolicy
 
 
-def check(plan: Plan, approved: str | None) -> None:
+def check(plan: Plan, approved: str | None, waiting: Collection[tuple[int, str, str]] = ()) -> None:
     """Lets a plan pass, or not.
 
+    What is marked already was weighed when it was marked, and does not count: the marks that wait for their
+      grace
+    would fill up any limit.
+
     Args:
+      waiting: checkpoints that are marked already: artifact id, directory and name of each.
       approved: the id that a person approved, if any.
 
     Raises:
@@ -25,15 +33,23 @@ def check(plan: Plan, approved: str | None) -> None:
             )
         return
     limits = RetentionPolicy.from_dict(plan.policy, source="the plan's policy").limits
-    summary = plan.summary
-    items = summary.delete + summary.checkpoints_delete
+    artifacts = items = size = 0
+    for decision in plan.decisions:
+        if decision.verdict == "delete" and decision.state == ArtifactState.LIVE.name:
+            artifacts += 1
+            items += 1
+            size += decision.bytes or 0
+        elif decision.verdict != "delete":
+            new = [c for c in decision.prunes if (decision.artifact_id, c.directory, c.name) not in waiting]
+            items += len(new)
+            size += sum(checkpoint.bytes for checkpoint in new)
     beyond = []
-    if limits.max_fraction is not None and summary.delete > limits.max_fraction * summary.artifacts:
-        share = f"{summary.delete} of {summary.artifacts} artifacts"
+    if limits.max_fraction is not None and artifacts > limits.max_fraction * plan.summary.artifacts:
+        share = f"{artifacts} of {plan.summary.artifacts} artifacts"
         beyond.append(f"{share} is more than max_fraction {limits.max_fraction:g}")
     if limits.max_items is not None and items > limits.max_items:
         beyond.append(f"{items} artifacts and checkpoints are more than max_items {limits.max_items}")
-    if limits.max_bytes is not None and summary.bytes_reclaimable > limits.max_bytes:
-        beyond.append(f"{summary.bytes_reclaimable} bytes are more than max_bytes {limits.max_bytes}")
+    if limits.max_bytes is not None and size > limits.max_bytes:
+        beyond.append(f"{size} bytes are more than max_bytes {limits.max_bytes}")
     if beyond:
         raise Refused(f"{'; '.join(beyond)}; if that is right, approve it by its id: --approve {plan.id}")

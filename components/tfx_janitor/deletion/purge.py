@@ -10,12 +10,19 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tfx_janitor.deletion import acts
 from tfx_janitor.deletion.acts import BATCH, Act, Outcome, Touch
 from tfx_janitor.deletion.checkpoints import PruneOrder, prune
+from tfx_janitor.deletion.marks import (
+    ArtifactMark,
+    CheckpointMark,
+    CheckpointName,
+    artifact_marks,
+    checkpoint_marks,
+)
 from tfx_janitor.deletion.remove import Removed, finish, vanish
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
@@ -52,16 +59,12 @@ def remove_payload(order: RemovalOrder) -> Removed:
 
 
 @dataclass(frozen=True)
-class _Mark:
-    """A marked artifact, and the act that marked it."""
+class _Marked:
+    """An artifact that stands marked."""
 
     row: int
     artifact_id: int
-    act: Act
-    begun: bool
-
-    def due(self, now_ms: int) -> bool:
-        return now_ms >= self.act.at_ms + int(self.act.details["grace_ms"])
+    mark: ArtifactMark
 
 
 def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]:
@@ -78,31 +81,33 @@ def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]
     known = acts.read(site.store)
     snapshot = site.read()
     judges = _Judges(site, snapshot, policy)
-    marks = _marks(site, snapshot, known)
     outcomes: list[Outcome] = []
-    going: dict[str, list[_Mark]] = defaultdict(list)
-    needed: list[tuple[_Mark, Reason]] = []
-    for mark in marks:
-        if mark.begun and _taken_away(snapshot.artifacts.uri[mark.row]):
+    going: dict[str, list[_Marked]] = defaultdict(list)
+    needed: list[tuple[_Marked, Reason]] = []
+    for marked in _standing(site, snapshot, known):
+        mark = marked.mark
+        if mark.begun and _taken_away(snapshot.artifacts.uri[marked.row]):
             # The point of no return was passed: a purge took the payload away, but did not live to record it.
-            going[mark.act.details["policy_digest"]].append(mark)
+            going[mark.act.details["policy_digest"]].append(marked)
             continue
-        decision = judges.of(mark.act, mark.artifact_id)
+        decision = judges.of(mark.act, marked.artifact_id)
         if decision is None or decision.verdict == "keep":
             why = Reason("keep.ungoverned", "no rule governs it") if decision is None else decision.reasons[0]
-            needed.append((mark, why))
+            needed.append((marked, why))
         elif decision.verdict == "unknown":
             why = next(r for r in decision.reasons if r.code.startswith("unknown."))
-            outcomes.append(Outcome(mark.artifact_id, "skipped", f"{why.code}: {why.detail}"))
+            outcomes.append(Outcome(marked.artifact_id, "skipped", f"{why.code}: {why.detail}"))
         elif mark.due(site.now_ms):
-            going[mark.act.details["policy_digest"]].append(mark)
+            going[mark.act.details["policy_digest"]].append(marked)
     outcomes += _rescue(site, snapshot, needed)
     for group in going.values():
-        roots = judges.roots(group[0].act)
+        roots = judges.roots(group[0].mark.act)
         for start in range(0, len(group), BATCH):
             outcomes += _remove(site, snapshot, group[start : start + BATCH], roots)
-    for act in _open_prunes(site, known):
-        outcomes += _prune(site, snapshot, act, judges)
+    due = [mark for mark in checkpoint_marks(known) if mark.due(site.now_ms)]
+    due = [mark for mark in due if _is_ours(site, snapshot, mark.artifact_id)]
+    for start in range(0, len(due), BATCH):
+        outcomes += _prune(site, snapshot, due[start : start + BATCH], judges)
     return outcomes
 
 
@@ -144,25 +149,22 @@ class _Judges:
         return found
 
 
-def _marks(site: Site, snapshot: Snapshot, known: Sequence[Act]) -> list[_Mark]:
-    """Artifacts that this janitor marked, ascending; what others marked is theirs."""
-    marked_by: dict[int, Act] = {}
-    begun: set[int] = set()
-    for act in known:
-        for touch in act.touches:
-            if touch.what == "mark":
-                marked_by[touch.artifact_id] = act
-                begun.discard(touch.artifact_id)
-            elif touch.what == "purge":
-                begun.add(touch.artifact_id)
-    marks = []
-    for artifact_id, act in sorted(marked_by.items()):
+def _standing(site: Site, snapshot: Snapshot, known: Sequence[Act]) -> Iterable[_Marked]:
+    """Artifacts that this janitor marked and that are marked, ascending; what others marked is theirs."""
+    for artifact_id, mark in artifact_marks(known).items():
         row = snapshot.row(artifact_id)
-        if row is None or snapshot.artifacts.state[row] != ArtifactState.MARKED_FOR_DELETION:
-            continue
-        if site.only_pipeline in (None, snapshot.pipeline_of(row)):
-            marks.append(_Mark(row, artifact_id, act, artifact_id in begun))
-    return marks
+        if (
+            row is not None
+            and snapshot.artifacts.state[row] == ArtifactState.MARKED_FOR_DELETION
+            and _is_ours(site, snapshot, artifact_id)
+        ):
+            yield _Marked(row, artifact_id, mark)
+
+
+def _is_ours(site: Site, snapshot: Snapshot, artifact_id: int) -> bool:
+    """Whether an act here may touch an artifact: it is known, and of the pipeline that acts are for."""
+    row = snapshot.row(artifact_id)
+    return row is not None and site.only_pipeline in (None, snapshot.pipeline_of(row))
 
 
 def _taken_away(uri: str) -> bool:
@@ -171,9 +173,9 @@ def _taken_away(uri: str) -> bool:
     return not os.path.lexists(path) and os.path.isdir(os.path.dirname(path))
 
 
-def _rescue(site: Site, snapshot: Snapshot, needed: Sequence[tuple[_Mark, Reason]]) -> list[Outcome]:
+def _rescue(site: Site, snapshot: Snapshot, needed: Sequence[tuple[_Marked, Reason]]) -> list[Outcome]:
     outcomes: list[Outcome] = []
-    whole: list[tuple[_Mark, Reason]] = []
+    whole: list[tuple[_Marked, Reason]] = []
     problems = check_whole(site, snapshot, [mark.row for mark, _ in needed])
     for (mark, reason), problem in zip(needed, problems, strict=True):
         if problem is None:
@@ -202,9 +204,9 @@ def _rescue(site: Site, snapshot: Snapshot, needed: Sequence[tuple[_Mark, Reason
 
 
 def _remove(
-    site: Site, snapshot: Snapshot, batch: Sequence[_Mark], roots: tuple[Place, ...]
+    site: Site, snapshot: Snapshot, batch: Sequence[_Marked], roots: tuple[Place, ...]
 ) -> list[Outcome]:
-    details = {"plan_ids": sorted({mark.act.details["plan_id"] for mark in batch})}
+    details = {"plan_ids": sorted({marked.mark.act.details["plan_id"] for marked in batch})}
     act = acts.begin(site, "purge", [Touch(mark.artifact_id, "purge") for mark in batch], details)
     orders = [
         RemovalOrder(snapshot.artifacts.uri[mark.row], f"artifact-{mark.artifact_id}", roots)
@@ -230,64 +232,61 @@ def _remove(
     return outcomes
 
 
-def _open_prunes(site: Site, known: Sequence[Act]) -> list[Act]:
-    """Acts that marked checkpoints, are due, and that no purge has closed."""
-    closed = {act_id for act in known if act.ended for act_id in act.details.get("closes", ())}
-    return [
-        act
-        for act in known
-        if act.details.get("checkpoints")
-        and act.id not in closed
-        and site.now_ms >= act.at_ms + int(act.details["grace_ms"])
-    ]
-
-
-def _prune(site: Site, snapshot: Snapshot, act: Act, judges: _Judges) -> list[Outcome]:
-    """Deletes the checkpoints that an act marked and that may still go; then the mark is closed.
+def _prune(site: Site, snapshot: Snapshot, marks: Sequence[CheckpointMark], judges: _Judges) -> list[Outcome]:
+    """Deletes marked checkpoints that may still go; then their marks are closed.
 
     A checkpoint that is needed again is simply planned again when it no longer is.
     """
     orders: list[PruneOrder] = []
     owners: list[int] = []
-    foreign = False
-    for text, pairs in act.details["checkpoints"].items():
-        row = snapshot.row(int(text))
-        if row is None:
+    going: dict[str, list[CheckpointName]] = defaultdict(list)
+    for mark in marks:
+        row = snapshot.row(mark.artifact_id)
+        names = _still_going(mark, judges)
+        if row is None or not names:
             continue
-        if site.only_pipeline not in (None, snapshot.pipeline_of(row)):
-            foreign = True
-            continue
-        for order in _prune_orders(snapshot.artifacts.uri[row], pairs, judges, act, int(text)):
+        going[str(mark.artifact_id)] += sorted(names)
+        for order in _prune_orders(snapshot.artifacts.uri[row], mark, names, judges):
             orders.append(order)
-            owners.append(int(text))
-    if foreign and not orders:
-        return []
-    details = {"plan_ids": [act.details["plan_id"]], "closes": [] if foreign else [act.id]}
+            owners.append(mark.artifact_id)
+    details = {
+        "plan_ids": sorted({mark.act.details["plan_id"] for mark in marks}),
+        "checkpoints": going,
+        "closes": [mark.closing for mark in marks],
+    }
     touches = [Touch(artifact_id, "prune") for artifact_id in dict.fromkeys(owners)]
-    purge_act = acts.begin(site, "purge", touches, details)
+    act = acts.begin(site, "purge", touches, details)
     answers = site.crew.run("prune", prune, orders)
     outcomes = list(_pruned(owners, orders, answers))
-    acts.end(site, purge_act, outcomes)
+    acts.end(site, act, outcomes)
     return outcomes
 
 
-def _prune_orders(
-    uri: str, pairs: Iterable[Sequence[str]], judges: _Judges, act: Act, artifact_id: int
-) -> Iterable[PruneOrder]:
-    going = {(directory, name) for directory, name in pairs}
-    judgements = judges.all_of(act, artifact_id)
+def _still_going(mark: CheckpointMark, judges: _Judges) -> set[CheckpointName]:
+    """Marked checkpoints that every policy in question still lets go, and those half gone already."""
+    judgements = judges.all_of(mark.act, mark.artifact_id)
+    if not judgements or any(decision.verdict == "delete" for decision in judgements):
+        return set()
+    going = set(mark.names)
     for decision in judgements:
-        going &= {(c.directory, c.name) for c in decision.prunes} if decision.verdict != "delete" else set()
-    for directory in sorted({directory for directory, _ in going}) if judgements else ():
+        going &= {(c.directory, c.name) for c in decision.prunes}
+    return going | mark.begun
+
+
+def _prune_orders(
+    uri: str, mark: CheckpointMark, names: Collection[CheckpointName], judges: _Judges
+) -> Iterable[PruneOrder]:
+    decision = judges.all_of(mark.act, mark.artifact_id)[0]
+    for directory in sorted({directory for directory, _ in names}):
+        here = {name for where, name in names if where == directory}
+        begun = {name for where, name in mark.begun if where == directory}
+        judged = {c.name: c.verdict for c in decision.checkpoints if c.directory == directory}
         yield PruneOrder(
             directory=os.path.normpath(os.path.join(resolve(uri).path, directory)),
-            names=tuple(sorted(name for where, name in going if where == directory)),
-            not_restorable=tuple(
-                c.name
-                for c in judgements[0].checkpoints
-                if c.directory == directory and c.verdict == "unknown"
-            ),
-            roots=judges.roots(act),
+            names=tuple(sorted(name for name in here if judged.get(name) == "delete")),
+            half_gone=tuple(sorted(here & begun)),
+            not_restorable=tuple(sorted(name for name, verdict in judged.items() if verdict == "unknown")),
+            roots=judges.roots(mark.act),
         )
 
 
@@ -298,4 +297,5 @@ def _pruned(
         if isinstance(answer, Failed):
             yield Outcome(artifact_id, "failed", f"checkpoints in {order.directory}: {answer.error}")
         else:
-            yield Outcome(artifact_id, "pruned", f"checkpoints {', '.join(order.names)}", answer.bytes)
+            names = ", ".join(dict.fromkeys((*order.names, *order.half_gone)))
+            yield Outcome(artifact_id, "pruned", f"checkpoints {names}", answer.bytes)

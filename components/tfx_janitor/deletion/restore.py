@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tfx_janitor.deletion import acts
 from tfx_janitor.deletion.acts import BATCH, Outcome, Touch
+from tfx_janitor.deletion.marks import CheckpointMark, checkpoint_marks
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
 from tfx_janitor.deletion.whole import check_whole
@@ -14,7 +15,7 @@ from tfx_janitor.lineage.snapshot import ArtifactState
 
 
 def restore(site: Site, artifact_ids: Sequence[int]) -> list[Outcome]:
-    """Restores artifacts within their grace.
+    """Restores artifacts within their grace, and releases the marked checkpoints inside them.
 
     Returns:
       One outcome per artifact: restored, skipped (not marked any more) or failed (not whole).
@@ -23,47 +24,51 @@ def restore(site: Site, artifact_ids: Sequence[int]) -> list[Outcome]:
       JanitorError: an id is not in the store; nothing was restored then.
     """
     snapshot = site.read()
-    rows = {artifact_id: snapshot.row(artifact_id) for artifact_id in dict.fromkeys(artifact_ids)}
-    unknown = sorted(artifact_id for artifact_id, row in rows.items() if row is None)
+    rows: dict[int, int] = {}
+    unknown: list[int] = []
+    for artifact_id in dict.fromkeys(artifact_ids):
+        row = snapshot.row(artifact_id)
+        if row is None:
+            unknown.append(artifact_id)
+        else:
+            rows[artifact_id] = row
     if unknown:
-        raise JanitorError(f"expected ids of artifacts in {site.metadata}, which has no {_listed(unknown)}")
+        listed = ", ".join(map(str, unknown))
+        raise JanitorError(f"expected ids of artifacts in {site.metadata}, which has no {listed}")
+    inside: dict[int, list[CheckpointMark]] = {}
+    for mark in checkpoint_marks(acts.read(site.store)):
+        if mark.artifact_id in rows:
+            inside.setdefault(mark.artifact_id, []).append(mark)
     outcomes: list[Outcome] = []
-    marked: list[tuple[int, int]] = []
+    marked: list[int] = []
     for artifact_id, row in rows.items():
-        assert row is not None
         state = ArtifactState(int(snapshot.artifacts.state[row]))
         if state is ArtifactState.MARKED_FOR_DELETION:
-            marked.append((artifact_id, row))
-        else:
+            marked.append(artifact_id)
+        elif artifact_id not in inside:
             gone = "; its payload was purged" if state is ArtifactState.DELETED else ""
             outcomes.append(Outcome(artifact_id, "skipped", f"it is {state.name}, not marked{gone}"))
-    problems = check_whole(site, snapshot, [row for _, row in marked])
-    whole = []
-    for (artifact_id, row), problem in zip(marked, problems, strict=True):
-        if problem is None:
-            whole.append((artifact_id, row))
-        else:
-            outcomes.append(Outcome(artifact_id, "failed", f"not whole: {problem}"))
+    problems = check_whole(site, snapshot, [rows[artifact_id] for artifact_id in marked])
+    whole = [artifact_id for artifact_id, problem in zip(marked, problems, strict=True) if problem is None]
+    outcomes += [
+        Outcome(artifact_id, "failed", f"not whole: {problem}")
+        for artifact_id, problem in zip(marked, problems, strict=True)
+        if problem is not None
+    ]
     for start in range(0, len(whole), BATCH):
         batch = whole[start : start + BATCH]
-        act = acts.begin(site, "restore", [Touch(artifact_id, "restore") for artifact_id, _ in batch], {})
-        answers = transition(
-            site.store,
-            {artifact_id: int(snapshot.artifacts.updated_ms[row]) for artifact_id, row in batch},
-            source=ArtifactState.MARKED_FOR_DELETION,
-            target=ArtifactState.LIVE,
-        )
-        done = [
-            Outcome(artifact_id, "restored" if problem is None else "skipped", problem or "")
-            for artifact_id, problem in answers.items()
-        ]
-        acts.end(site, act, done)
-        outcomes += done
+        expected = {
+            artifact_id: int(snapshot.artifacts.updated_ms[rows[artifact_id]]) for artifact_id in batch
+        }
+        outcomes += _unmark(site, expected)
+    released = list(inside.items())
+    for start in range(0, len(released), BATCH):
+        outcomes += _release(site, released[start : start + BATCH])
     return sorted(outcomes, key=lambda outcome: outcome.artifact_id)
 
 
 def marked_by(site: Site, plan_id: str) -> list[int]:
-    """Ids of the artifacts that a plan marked, ascending.
+    """Ids of the artifacts that a plan marked, or inside which it marked checkpoints, ascending.
 
     Raises:
       JanitorError: no act of this store belongs to such a plan.
@@ -75,8 +80,28 @@ def marked_by(site: Site, plan_id: str) -> list[int]:
         raise JanitorError(
             f"no plan {plan_id} was ever applied to {site.metadata}; `tfx-janitor history` lists them"
         )
-    return sorted({touch.artifact_id for act in found for touch in act.touches if touch.what == "mark"})
+    return sorted({touch.artifact_id for act in found for touch in act.touches})
 
 
-def _listed(ids: Sequence[int]) -> str:
-    return ", ".join(map(str, ids))
+def _unmark(site: Site, expected: Mapping[int, int]) -> list[Outcome]:
+    act = acts.begin(site, "restore", [Touch(artifact_id, "restore") for artifact_id in expected], {})
+    answers = transition(
+        site.store, expected, source=ArtifactState.MARKED_FOR_DELETION, target=ArtifactState.LIVE
+    )
+    done = [
+        Outcome(artifact_id, "restored" if problem is None else "skipped", problem or "")
+        for artifact_id, problem in answers.items()
+    ]
+    acts.end(site, act, done)
+    return done
+
+
+def _release(site: Site, inside: Sequence[tuple[int, Sequence[CheckpointMark]]]) -> list[Outcome]:
+    details = {"closes": [mark.closing for _, marks in inside for mark in marks]}
+    act = acts.begin(site, "restore", [Touch(artifact_id, "restore") for artifact_id, _ in inside], details)
+    done = []
+    for artifact_id, marks in inside:
+        names = sorted({name for mark in marks for _, name in mark.names})
+        done.append(Outcome(artifact_id, "restored", f"checkpoints {', '.join(names)}"))
+    acts.end(site, act, done)
+    return done

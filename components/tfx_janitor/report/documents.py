@@ -20,11 +20,18 @@ if TYPE_CHECKING:
 
 
 def outcomes_document(
-    act: str, outcomes: Sequence[Outcome], *, metadata: str, now_ms: int, plan_id: str | None = None
+    act: str,
+    outcomes: Sequence[Outcome],
+    *,
+    metadata: str,
+    now_ms: int,
+    plan_id: str | None = None,
+    refused: str | None = None,
 ) -> dict[str, Any]:
     """What a command did: `apply`, `purge`, `gc` or `restore`.
 
-    The summary counts the items by what became of them; `well` is false if any was skipped or failed.
+    The summary counts the items by what became of them; `well` is false if any was skipped or failed, or if
+    the plan was refused by a limit.
     """
     return {
         "schema": "tfx-janitor/outcomes/v1",
@@ -32,10 +39,11 @@ def outcomes_document(
         "now": to_iso(now_ms),
         "metadata": metadata,
         "plan_id": plan_id,
+        "refused": refused,
         "outcomes": [_outcome(outcome) for outcome in outcomes],
         "summary": {
             "items": len(outcomes),
-            "well": all(outcome.well for outcome in outcomes),
+            "well": refused is None and all(outcome.well for outcome in outcomes),
             "done": dict(Counter(outcome.done for outcome in outcomes)),
             "bytes_freed": sum(o.bytes for o in outcomes if o.done in ("purged", "pruned")),
         },

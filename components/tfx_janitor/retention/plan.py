@@ -301,10 +301,10 @@ class Plan:
             raise PlanError(
                 f"the plan is damaged ({error!r}); make a new one with `tfx-janitor plan --out`"
             ) from None
-        if plan.id != data["id"]:
+        if plan.id != data.get("id"):
             raise PlanError(
-                f"the plan says its id is {data['id']}, but its content hashes to {plan.id}: it was changed "
-                "after it was made; make a new one with `tfx-janitor plan --out`"
+                f"the plan says its id is {data.get('id')}, but its content hashes to {plan.id}: it was "
+                "changed after it was made; make a new one with `tfx-janitor plan --out`"
             )
         return plan
 

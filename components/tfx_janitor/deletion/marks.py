@@ -1,0 +1,89 @@
+"""What is marked now, as the acts tell it: a state alone says neither by whom, nor since when.
+
+A mark on an artifact stands while its state says so. A mark on checkpoints, which MLMD does not know,
+stands from the act that made it until an act closes it: a purge that dealt with it, or a restore that took
+it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tfx_janitor.deletion.acts import Act
+
+CheckpointName = tuple[str, str]
+"""A directory relative to the artifact's URI ("" is the URI itself), and the checkpoint's name in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactMark:
+    """The act that marked an artifact last, and whether a purge of it has begun since."""
+
+    act: Act
+    begun: bool
+
+    def due(self, now_ms: int) -> bool:
+        """Whether its grace is over."""
+        return _due(self.act, now_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointMark:
+    """Checkpoints of one artifact that one act marked and nothing has closed.
+
+    Attributes:
+      begun: those that a purge had begun to delete when it was cut off.
+    """
+
+    act: Act
+    artifact_id: int
+    names: frozenset[CheckpointName]
+    begun: frozenset[CheckpointName]
+
+    @property
+    def closing(self) -> list[int]:
+        """How an act says in its details, under `closes`, that it has dealt with this mark."""
+        return [self.act.id, self.artifact_id]
+
+    def due(self, now_ms: int) -> bool:
+        """Whether its grace is over."""
+        return _due(self.act, now_ms)
+
+
+def artifact_marks(known: Iterable[Act]) -> dict[int, ArtifactMark]:
+    """By artifact id, ascending, the last mark on it; whether it stands is what its state says."""
+    marks: dict[int, ArtifactMark] = {}
+    for act in known:
+        for touch in act.touches:
+            if touch.what == "mark":
+                marks[touch.artifact_id] = ArtifactMark(act, begun=False)
+            elif touch.what == "purge" and touch.artifact_id in marks:
+                marks[touch.artifact_id] = ArtifactMark(marks[touch.artifact_id].act, begun=True)
+    return dict(sorted(marks.items()))
+
+
+def checkpoint_marks(known: Sequence[Act]) -> list[CheckpointMark]:
+    """All marks on checkpoints that stand, in the order in which they were made."""
+    closed = {tuple(pair) for act in known if act.ended for pair in act.details.get("closes", ())}
+    begun: dict[int, set[CheckpointName]] = {}
+    for act in known:
+        if act.kind == "purge" and not act.ended:
+            for text, names in act.details.get("checkpoints", {}).items():
+                begun.setdefault(int(text), set()).update(_names(names))
+    marks = []
+    for act in known:
+        for text, names in act.details.get("checkpoints", {}).items() if act.kind == "apply" else ():
+            artifact_id, marked = int(text), _names(names)
+            if (act.id, artifact_id) not in closed:
+                cut_off = marked & begun.get(artifact_id, set())
+                marks.append(CheckpointMark(act, artifact_id, marked, frozenset(cut_off)))
+    return marks
+
+
+def _names(pairs: Iterable[Sequence[str]]) -> frozenset[CheckpointName]:
+    return frozenset((directory, name) for directory, name in pairs)
+
+
+def _due(act: Act, now_ms: int) -> bool:
+    return now_ms >= act.at_ms + int(act.details["grace_ms"])
