@@ -1,0 +1,1 @@
+"""What lies at an artifact's URI: recognised, measured and verified straight from its files."""

@@ -1,0 +1,128 @@
+"""The deepest look: TensorFlow itself (or h5py, which comes with it) loads the payload.
+
+The only module of this package that imports either, and only inside its functions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import IO, Any
+
+_MESSAGE_LIMIT = 500
+"""TensorFlow's errors can quote whole graphs; the first few lines say what happened."""
+
+
+def load_saved_model(path: str) -> str | None:
+    """Loads a SavedModel with `tf.saved_model.load`, on the CPU.
+
+    Returns:
+      Why it does not load, as the end of a sentence; None if it does.
+    """
+
+    def load(tf: Any) -> None:
+        with _without_wildcards(path) as plain, tf.device("CPU:0"):
+            tf.saved_model.load(plain)
+
+    return _attempt(load)
+
+
+def load_checkpoint(prefix: str) -> str | None:
+    """Reads every tensor of a TF checkpoint with TensorFlow's own reader.
+
+    Variants (the state of data iterators) have no value outside a graph and are left to their checksums.
+
+    Args:
+      prefix: path without `.index`. Its directory is taken literally; TensorFlow itself cannot load a
+        checkpoint whose own name holds wildcards.
+
+    Returns:
+      Why it does not load, as the end of a sentence; None if it does.
+    """
+
+    def load(tf: Any) -> None:
+        directory, name = os.path.split(prefix)
+        with _without_wildcards(directory or ".") as plain:
+            # Not tf.train.load_checkpoint, which looks inside if a directory has the prefix as its name.
+            reader = tf.compat.v1.train.NewCheckpointReader(os.path.join(plain, name))
+            for key, dtype in reader.get_variable_to_dtype_map().items():
+                if dtype != tf.variant:
+                    reader.get_tensor(key)
+
+    return _attempt(load)
+
+
+def load_hdf5(file: IO[bytes]) -> str | None:
+    """Reads every dataset of an open HDF5 file.
+
+    Returns:
+      Why it does not load, as the end of a sentence; None if it does.
+    """
+    import h5py
+
+    def read(_: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            item[()]
+
+    try:
+        with h5py.File(file, "r") as content:
+            content.visititems(read)
+    # HDF5 reports damage through whatever exception fits its C error stack.
+    except Exception as error:
+        return _sentence("h5py", error)
+    return None
+
+
+def _attempt(load: Callable[[Any], None]) -> str | None:
+    with _quiet():
+        import tensorflow as tf
+
+        logger = tf.get_logger()
+        level = logger.level
+        logger.setLevel(logging.FATAL)
+        try:
+            load(tf)
+        # A damaged payload can surface as any exception of TensorFlow's or of the libraries below it, and
+        # each is the very finding that was asked for.
+        except Exception as error:
+            return _sentence("TensorFlow", error)
+        finally:
+            logger.setLevel(level)
+    return None
+
+
+@contextlib.contextmanager
+def _without_wildcards(directory: str) -> Iterator[str]:
+    """A path to the same directory that TensorFlow, which takes paths for patterns, reads literally."""
+    if not any(character in directory for character in "*?[\\"):
+        yield directory
+        return
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+def _sentence(who: str, error: Exception) -> str:
+    message = " ".join(str(error).split())
+    if len(message) > _MESSAGE_LIMIT:
+        message = f"{message[:_MESSAGE_LIMIT]} ..."
+    return f"is not loaded by {who}: {type(error).__name__}: {message}"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps TensorFlow's greetings off standard error while it is imported for the first time."""
+    name = "TF_CPP_MIN_LOG_LEVEL"
+    if "tensorflow" in sys.modules or name in os.environ:
+        yield
+        return
+    os.environ[name] = "3"
+    try:
+        yield
+    finally:
+        del os.environ[name]
