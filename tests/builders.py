@@ -201,6 +201,7 @@ class History:
 
     def __init__(self, home: Path) -> None:
         self.home = home.resolve()
+        self.home.mkdir(parents=True, exist_ok=True)
         self.database = self.home / "metadata.db"
         self.url = f"sqlite://{self.database}"
         self.root = self.home / "pipelines"

@@ -44,7 +44,7 @@ class Outcome:
     Attributes:
       done: "marked", "purged", "pruned", "rescued", "restored", "pinned", "unpinned"; or "skipped", "failed".
       detail: why it was skipped or rescued, or what was pruned.
-      bytes: what the item freed.
+      bytes: what the item freed; of what was marked, what its purge would free.
     """
 
     artifact_id: int

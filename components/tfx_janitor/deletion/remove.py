@@ -201,7 +201,10 @@ def _entries(parent_fd: int, label: str) -> list[str]:
 
 
 def _empty_entry(parent_fd: int, entry: str) -> Removed:
-    trash_fd = os.open(TRASH, _OPEN_DIRECTORY, dir_fd=parent_fd)
+    try:
+        trash_fd = os.open(TRASH, _OPEN_DIRECTORY, dir_fd=parent_fd)
+    except FileNotFoundError:  # another attempt at the same payload emptied it
+        return Removed()
     with _closing(trash_fd):
         removed = _remove(trash_fd, entry, os.fstat(trash_fd).st_dev)
     # Another payload of the same parent may be on its way through the trash: then it is not empty, and stays.
@@ -222,7 +225,10 @@ def _remove(directory_fd: int, name: str, device: int) -> Removed:
     if status.st_dev != device:
         raise RemovalError(f"{name} is a mount point; unmount it first")
     removed = Removed()
-    child_fd = os.open(name, _OPEN_DIRECTORY, dir_fd=directory_fd)
+    try:
+        child_fd = os.open(name, _OPEN_DIRECTORY, dir_fd=directory_fd)
+    except FileNotFoundError:  # another attempt at the same payload was faster
+        return removed
     with _closing(child_fd):
         for child in os.listdir(child_fd):
             removed += _remove(child_fd, child, device)

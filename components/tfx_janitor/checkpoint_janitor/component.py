@@ -1,0 +1,119 @@
+"""CheckpointJanitor: put it at the end of a pipeline, and it cleans up after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx import types
+from tfx.dsl.components.base import base_beam_component, base_node, executor_spec
+from tfx.orchestration import data_types
+from tfx.types import standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from tfx_janitor.checkpoint_janitor import executor, options
+from tfx_janitor.checkpoint_janitor.artifacts import JanitorPlan, JanitorReport
+from tfx_janitor.retention.policy import RetentionPolicy
+
+RUN = "pipeline_run"
+_RUN_ID = "pipeline-run-id"  # the name of the runtime parameter that every runner fills in
+
+
+class CheckpointJanitorSpec(ComponentSpec):
+    """Inputs say only what the janitor comes after; so all are optional."""
+
+    PARAMETERS = {  # noqa: RUF012 - TFX declares it so
+        options.POLICY: ExecutionParameter(type=str),
+        options.METADATA: ExecutionParameter(type=str),
+        options.WHOLE_STORE: ExecutionParameter(type=int),
+        options.FAIL_PIPELINE: ExecutionParameter(type=int),
+        RUN: ExecutionParameter(type=str),
+    }
+    INPUTS = {  # noqa: RUF012
+        "model": ChannelParameter(type=standard_artifacts.Model, optional=True),
+        "model_run": ChannelParameter(type=standard_artifacts.ModelRun, optional=True),
+        "model_blessing": ChannelParameter(type=standard_artifacts.ModelBlessing, optional=True),
+        "pushed_model": ChannelParameter(type=standard_artifacts.PushedModel, optional=True),
+    }
+    OUTPUTS = {  # noqa: RUF012
+        executor.PLAN: ChannelParameter(type=JanitorPlan),
+        executor.REPORT: ChannelParameter(type=JanitorReport),
+    }
+
+
+class CheckpointJanitor(base_beam_component.BaseBeamComponent):
+    """Deletes the SavedModels and checkpoints that a pipeline no longer needs, at the end of each run.
+
+    It judges everything that the pipeline ever produced by MLMD lineage and a policy, marks what may go, and
+    purges what it marked a grace ago. Nothing that the present run produced or consumed is touched; if the
+    run had failures, nothing at all is. Measuring, verifying and deleting are Beam transforms on the
+    pipeline's own runner. TFX never takes its result from the cache.
+
+    Example:
+        janitor = CheckpointJanitor(
+            model=trainer.outputs["model"],
+            model_run=trainer.outputs["model_run"],
+            pushed_model=pusher.outputs["pushed_model"],
+            policy=RetentionPolicy.from_yaml("janitor.yaml"),
+            metadata_connection_config=metadata_connection_config,
+        )
+
+    Its outputs are `plan`, a JanitorPlan, and `report`, a JanitorReport. A failure of the janitor fails its
+    node only if it is asked to; it is always in the log and in the report's `status` and `reason`.
+    """
+
+    SPEC_CLASS = CheckpointJanitorSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
+
+    def __init__(
+        self,
+        *,
+        policy: RetentionPolicy,
+        metadata_connection_config: metadata_store_pb2.ConnectionConfig,
+        model: types.BaseChannel | None = None,
+        model_run: types.BaseChannel | None = None,
+        model_blessing: types.BaseChannel | None = None,
+        pushed_model: types.BaseChannel | None = None,
+        upstream_nodes: Iterable[base_node.BaseNode] = (),
+        whole_store: bool = False,
+        fail_pipeline: bool = False,
+    ) -> None:
+        """Constructs a CheckpointJanitor.
+
+        Give it the outputs of all nodes that it should come after, or the nodes themselves: one that comes
+        later still finds everything that it needs, but the janitor does not know whether it will fail.
+
+        Args:
+          policy: what to keep.
+          metadata_connection_config: the one that the pipeline has. It becomes an execution parameter, which
+            MLMD stores and TFX logs; so it must not hold a password.
+          model: channel of `standard_artifacts.Model`, usually from a Trainer.
+          model_run: channel of `standard_artifacts.ModelRun`, usually from a Trainer.
+          model_blessing: channel of `standard_artifacts.ModelBlessing`, usually from an Evaluator.
+          pushed_model: channel of `standard_artifacts.PushedModel`, usually from a VerifiedPusher or Pusher.
+          upstream_nodes: nodes to come after that have none of these outputs.
+          whole_store: judges what all pipelines of the store produced, instead of its own only.
+          fail_pipeline: fails when the janitor fails, refuses, or fails on an item.
+
+        Raises:
+          OptionError: an option is not understood, or the connection config holds a password.
+          ConnectionError: the connection config names a store that cannot be opened from here.
+        """
+        given = options.Options(policy, metadata_connection_config, whole_store, fail_pipeline)
+        run_id = data_types.RuntimeParameter(_RUN_ID, str)
+        outputs = {
+            executor.PLAN: types.Channel(type=JanitorPlan),
+            executor.REPORT: types.Channel(type=JanitorReport),
+        }
+        spec = CheckpointJanitorSpec(
+            model=model,
+            model_run=model_run,
+            model_blessing=model_blessing,
+            pushed_model=pushed_model,
+            # A parameter that differs in every run keeps TFX from taking the run before for this one.
+            **{RUN: run_id},
+            **given.to_parameters(),
+            **outputs,
+        )
+        super().__init__(spec=spec)
+        self.add_upstream_nodes(list(upstream_nodes))

@@ -1,0 +1,98 @@
+"""What a CheckpointJanitor is told, and how it travels: as parameters that MLMD stores and TFX logs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from ml_metadata.proto import metadata_store_pb2
+
+from tfx_janitor.errors import JanitorError
+from tfx_janitor.lineage import connection
+from tfx_janitor.retention.policy import RetentionPolicy
+
+POLICY = "policy"
+METADATA = "metadata_connection_config"
+WHOLE_STORE = "whole_store"
+FAIL_PIPELINE = "fail_pipeline"
+
+
+class OptionError(JanitorError, ValueError):
+    """A CheckpointJanitor was told something that it cannot work with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of a CheckpointJanitor.
+
+    Attributes:
+      policy: decides, in the bounds of the holds.
+      metadata: connection config of the MLMD store that the pipeline itself writes to.
+      whole_store: judges what all pipelines of the store produced, not only its own.
+      fail_pipeline: lets the node fail when the janitor fails, refuses, or fails on an item.
+
+    Raises:
+      OptionError: one of them is of a wrong type, or the connection config carries a password.
+      ConnectionError: the connection config names a store that cannot be opened from here.
+    """
+
+    policy: RetentionPolicy
+    metadata: metadata_store_pb2.ConnectionConfig
+    whole_store: bool = False
+    fail_pipeline: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.policy, RetentionPolicy):
+            raise OptionError(
+                f"expected policy to be a RetentionPolicy, got {type(self.policy).__name__}; read one with "
+                "RetentionPolicy.from_yaml(path)"
+            )
+        if not isinstance(self.metadata, metadata_store_pb2.ConnectionConfig):
+            raise OptionError(
+                "expected metadata_connection_config to be the ConnectionConfig that the pipeline has, such "
+                f"as sqlite_metadata_connection_config(path) makes, got {type(self.metadata).__name__}"
+            )
+        for field in _passwords(self.metadata):
+            raise OptionError(
+                f"expected metadata_connection_config without {field}, got one that has it: MLMD stores the "
+                "parameters of an execution and TFX logs them, so it would be there for everybody to read; "
+                "leave it out and give it in the environment of the process that runs the pipeline"
+            )
+        connection.url_of(self.metadata)
+
+    def to_parameters(self) -> dict[str, str | int]:
+        """As execution parameters; `from_parameters` reads them back to the same options."""
+        return {
+            POLICY: json.dumps(self.policy.to_dict(), sort_keys=True),
+            METADATA: json_format.MessageToJson(self.metadata, indent=0, sort_keys=True),
+            WHOLE_STORE: int(self.whole_store),
+            FAIL_PIPELINE: int(self.fail_pipeline),
+        }
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> Options:
+        """Reads what `to_parameters` wrote.
+
+        Raises:
+          JanitorError: somebody else wrote it.
+        """
+        try:
+            metadata = json_format.Parse(parameters[METADATA], metadata_store_pb2.ConnectionConfig())
+            policy = RetentionPolicy.from_text(
+                parameters[POLICY], source="the policy of CheckpointJanitor", format="json"
+            )
+        except (KeyError, json_format.ParseError) as error:
+            raise OptionError(f"expected the parameters of a CheckpointJanitor, got {error}") from None
+        return cls(policy, metadata, bool(parameters.get(WHOLE_STORE)), bool(parameters.get(FAIL_PIPELINE)))
+
+
+def _passwords(message: Message, path: str = "") -> Iterator[str]:
+    for field, value in message.ListFields():
+        if isinstance(value, Message):
+            yield from _passwords(value, f"{path}{field.name}.")
+        elif "password" in field.name:
+            yield f"{path}{field.name}"
