@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import History, Retraining, keep_models
+from tests.builders import PUSHER, History, Output, Retraining, keep_models
 from tfx_janitor.retention.keeps import WORDS
 from tfx_janitor.retention.plan import Decision
 from tfx_janitor.retention.policy import Keep
@@ -71,6 +71,16 @@ def test_blessed_counts_blessed_ones_only(five) -> None:
 
 def test_pushed_counts_pushed_ones_only(five) -> None:
     assert kept(five, "keep.pushed", pushed=1) == [4]
+
+
+def test_a_push_that_was_refused_is_no_push(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    run = history.pipeline().run()
+    refused = run.train().model
+    outputs = {"pushed_model": Output("PushedModel", {"pushed": 0})}
+    run.execute(PUSHER, inputs={"model": [refused]}, outputs=outputs)
+    history.pipeline().run().train()
+    assert decide(history, pushed=1)[refused.id].verdict == "delete"
 
 
 def test_tagged_keeps_by_whole_words(five) -> None:

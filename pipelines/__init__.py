@@ -1,0 +1,1 @@
+"""Pipelines that show how the components are used."""
