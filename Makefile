@@ -1,6 +1,6 @@
 # Every target makes what it needs; the first one takes a minute or two for the set-up, later ones start at once.
 #
-#   make demo DEMO_ARGS="--runs 7"      make test TEST_ARGS="tests/retention -x"
+#   make demo DEMO_ARGS="--runs 3"      make test TEST_ARGS="tests/retention -x"
 #   make demo PYTHON=/path/to/python3.10       another Python than the one that set-up finds
 
 SHELL := /bin/bash
@@ -8,6 +8,9 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 bin := .venv/bin
+
+# Without --fresh the demo goes on with what it left in build/demo.
+DEMO_ARGS ?= --fresh
 
 # Without .pyc files `import tfx.v1` takes three times as long; the other two bring in foreign packages.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
@@ -21,6 +24,10 @@ help: ## this list
 .PHONY: demo
 demo: setup ## the main job on real images: retrain, push, clean up, explain; into build/demo
 	@$(bin)/python -m pipelines.inception_digits.run $(DEMO_ARGS)
+
+.PHONY: picture
+picture: setup ## docs/demo.svg, from what the last demo left in build/demo
+	@$(bin)/python -m pipelines.inception_digits.picture
 
 .PHONY: test
 test: setup ## all tests

@@ -145,12 +145,18 @@ def _served_table(workspace: Workspace, made: list[Retraining]) -> Table:
     return table
 
 
+def _from_here(url: str) -> str:
+    """A URL for the shell, short if what it names lies below the present directory."""
+    here = os.getcwd()
+    return f'"{url.replace(here, "$PWD")}"' if f"{here}/" in url else shlex.quote(url)
+
+
 def _print_commands(console: Console, workspace: Workspace, model: int) -> None:
     installed = Path(sys.executable).with_name("tfx-janitor")
     janitor = "tfx-janitor" if shutil.which("tfx-janitor") else shlex.quote(os.path.relpath(installed))
-    policy = shlex.quote(str(workspace.policy))
+    policy = shlex.quote(os.path.relpath(workspace.policy))
     commands = (
-        f"export TFX_JANITOR_METADATA={shlex.quote(workspace.metadata_url)}",
+        f"export TFX_JANITOR_METADATA={_from_here(workspace.metadata_url)}",
         f"{janitor} plan --policy {policy}  # what would go next, and why the rest stays",
         f"{janitor} explain {model} --policy {policy}  # why the first model is what it is",
         f"{janitor} history  # who deleted what, when",

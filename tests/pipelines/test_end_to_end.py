@@ -1,6 +1,6 @@
 """The digits pipeline, whole: three retrainings under each orchestrator, and what a rerun finds afterwards.
 
-What deletion must not change: TFX's cache still hits, its resolvers still resolve, and nothing is pushed twice.
+What deletion must not change: the cache still hits, resolvers still resolve, nothing is pushed twice.
 """
 
 from __future__ import annotations

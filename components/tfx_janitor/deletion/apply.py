@@ -68,7 +68,7 @@ def apply(site: Site, plan: Plan, *, approved: str | None = None) -> list[Outcom
         if decision.verdict == "delete":
             if decision.state == ArtifactState.MARKED_FOR_DELETION.name:
                 continue
-            problem = _changed(decision, now)
+            problem = _needed(now)
             if problem is None:
                 marks.append(decision)
             else:
@@ -90,14 +90,12 @@ def apply(site: Site, plan: Plan, *, approved: str | None = None) -> list[Outcom
     return outcomes
 
 
-def _changed(planned: Decision, now: Decision | None) -> str | None:
+def _needed(now: Decision | None) -> str | None:
     if now is None:
         return "no rule governs it any more"
     if now.verdict != "delete":
         reason = next(reason for reason in now.reasons if reason.holds)
         return f"needed again: {reason.code}, {reason.detail}"
-    if now.updated_ms != planned.updated_ms or now.uri != planned.uri:
-        return "it changed since the plan was made"
     return None
 
 

@@ -14,12 +14,12 @@ def check(plan: Plan, approved: str | None, waiting: Collection[tuple[int, str, 
     """Lets a plan pass, or not.
 
     What is marked already was weighed when it was marked, and does not count: the marks that wait for their
-      grace
-    would fill up any limit.
+    grace would fill up any limit.
 
     Args:
-      waiting: checkpoints that are marked already: artifact id, directory and name of each.
+      plan: all verdicts.
       approved: the id that a person approved, if any.
+      waiting: checkpoints that are marked already: artifact id, directory and name of each.
 
     Raises:
       Refused: the plan is beyond a limit of its policy and was not approved.
