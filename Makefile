@@ -31,7 +31,7 @@ picture: setup ## docs/demo.svg, from what the last demo left in build/demo
 
 .PHONY: test
 test: setup ## all tests
-	@$(bin)/python -m pytest $(TEST_ARGS)
+	@scripts/test.sh $(TEST_ARGS)
 
 .PHONY: lint
 lint: setup ## style, format, who may import whom

@@ -71,6 +71,19 @@ def test_outside_its_roots_nothing_goes(tmp_path: Path) -> None:
     assert len(indexes(run)) == 2
 
 
+def test_what_was_half_gone_and_is_whole_again_stays(tmp_path: Path) -> None:
+    run = write_checkpoints(tmp_path, (1, 2, 3))
+    (run / "ckpt-2.index").unlink()
+    half_gone = ("ckpt-1", "ckpt-2")
+    prune(PruneOrder(str(run), (), (), (Place("file", str(run.resolve())),), half_gone))
+    assert sorted(path.name for path in run.iterdir() if path.name != "checkpoint") == [
+        "ckpt-1.data-00000-of-00001",
+        "ckpt-1.index",
+        "ckpt-3.data-00000-of-00001",
+        "ckpt-3.index",
+    ]
+
+
 def test_an_orbax_step_goes_as_a_whole(tmp_path: Path) -> None:
     for step in ("100", "200"):
         (tmp_path / step / "d").mkdir(parents=True)
