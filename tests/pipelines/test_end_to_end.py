@@ -82,6 +82,7 @@ class Place:
     def last(self, node: str) -> mlmd.Execution:
         """The last execution of a node."""
         context = self.store.get_context_by_type_and_name("node", f"{NAME}.{node}")
+        assert context is not None, f"{node} never ran"
         return max(self.store.get_executions_by_context(context.id), key=lambda execution: execution.id)
 
     def last_states(self) -> dict[str, str]:
