@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import History
-from tfx_janitor.lineage.connection import ConnectionError, open_url
+from tfx_janitor.lineage.connection import StoreError, open_url
 
 
 def test_a_store_opens_by_its_url_and_keeps_its_name(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def _marked(store, artifact_id: int):
 )
 def test_what_is_wrong_with_a_url_is_said(url: str, message: str, monkeypatch) -> None:
     monkeypatch.delenv("TFX_JANITOR_METADATA", raising=False)
-    with pytest.raises(ConnectionError, match=message) as raised:
+    with pytest.raises(StoreError, match=message) as raised:
         open_url(url, readonly=True)
     assert "secret" not in str(raised.value)
 
@@ -58,7 +58,7 @@ def test_what_is_wrong_with_a_url_is_said(url: str, message: str, monkeypatch) -
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "metadata.db"
     file.write_bytes(b"this is not a database" * 100)
-    with pytest.raises(ConnectionError, match="does not open as an MLMD store"):
+    with pytest.raises(StoreError, match="does not open as an MLMD store"):
         open_url(f"sqlite://{file}", readonly=False)
     assert file.read_bytes() == b"this is not a database" * 100
 
@@ -66,6 +66,6 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
 def test_a_database_without_mlmd_in_it_is_refused_and_left_empty(tmp_path: Path) -> None:
     file = tmp_path / "metadata.db"
     file.touch()
-    with pytest.raises(ConnectionError):
+    with pytest.raises(StoreError):
         open_url(f"sqlite://{file}", readonly=True)
     assert file.read_bytes() == b""

@@ -97,7 +97,7 @@ class CheckpointJanitor(base_beam_component.BaseBeamComponent):
 
         Raises:
           OptionError: an option is not understood, or the connection config holds a password.
-          ConnectionError: the connection config names a store that cannot be opened from here.
+          StoreError: the connection config names a store that cannot be opened from here.
         """
         given = options.Options(policy, metadata_connection_config, whole_store, fail_pipeline)
         run_id = data_types.RuntimeParameter(_RUN_ID, str)

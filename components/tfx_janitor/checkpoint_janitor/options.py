@@ -37,7 +37,7 @@ class Options:
 
     Raises:
       OptionError: one of them is of a wrong type, or the connection config carries a password.
-      ConnectionError: the connection config names a store that cannot be opened from here.
+      StoreError: the connection config names a store that cannot be opened from here.
     """
 
     policy: RetentionPolicy

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ENVIRONMENT = "TFX_JANITOR_METADATA"
 
 
-class ConnectionError(JanitorError):
+class StoreError(JanitorError):
     """A metadata URL that is none, or a store that does not open."""
 
 
@@ -32,11 +32,11 @@ def open_url(url: str | None, *, readonly: bool) -> tuple[MetadataStore, str]:
       The store, and the URL in its normal form, without a password: the store's name in plans and acts.
 
     Raises:
-      ConnectionError: no URL, not one that is understood, no store there, or it cannot be opened.
+      StoreError: no URL, not one that is understood, no store there, or it cannot be opened.
     """
     url = url or os.environ.get(ENVIRONMENT)
     if not url:
-        raise ConnectionError(
+        raise StoreError(
             f"expected --metadata sqlite:///absolute/path, or {ENVIRONMENT} in the environment; got neither"
         )
     config = _config_of(url)
@@ -47,7 +47,7 @@ def open_config(config: metadata_store_pb2.ConnectionConfig, *, readonly: bool) 
     """Opens the store that a pipeline's own connection config names; never creates one.
 
     Raises:
-      ConnectionError: no store there, or it cannot be opened.
+      StoreError: no store there, or it cannot be opened.
     """
     import ml_metadata
     from ml_metadata import errors
@@ -56,7 +56,7 @@ def open_config(config: metadata_store_pb2.ConnectionConfig, *, readonly: bool) 
     url = url_of(config)
     path = config.sqlite.filename_uri
     if not os.path.isfile(path):
-        raise ConnectionError(f"expected an MLMD store at {url}, but there is no file {path}")
+        raise StoreError(f"expected an MLMD store at {url}, but there is no file {path}")
     own = metadata_store_pb2.ConnectionConfig()
     own.CopyFrom(config)
     sqlite = metadata_store_pb2.SqliteMetadataSourceConfig
@@ -73,7 +73,7 @@ def open_config(config: metadata_store_pb2.ConnectionConfig, *, readonly: bool) 
         store = waiting(ml_metadata.MetadataStore, own)
         waiting(store.get_artifact_types)
     except (errors.StatusError, RuntimeError) as error:
-        raise ConnectionError(f"{url} does not open as an MLMD store: {error}") from None
+        raise StoreError(f"{url} does not open as an MLMD store: {error}") from None
     return store
 
 
@@ -81,11 +81,11 @@ def url_of(config: metadata_store_pb2.ConnectionConfig) -> str:
     """The normal form of a store's URL; the name by which plans know it.
 
     Raises:
-      ConnectionError: a backend other than sqlite.
+      StoreError: a backend other than sqlite.
     """
     kind = config.WhichOneof("config")
     if kind != "sqlite":
-        raise ConnectionError(f"expected an sqlite metadata connection config, got {kind or 'an empty one'}")
+        raise StoreError(f"expected an sqlite metadata connection config, got {kind or 'an empty one'}")
     return f"sqlite://{os.path.realpath(config.sqlite.filename_uri)}"
 
 
@@ -95,11 +95,11 @@ def _config_of(url: str) -> metadata_store_pb2.ConnectionConfig:
     parts = urlsplit(url)
     if parts.scheme != "sqlite":
         shown = f"{parts.scheme}://..." if parts.scheme else repr(url)
-        raise ConnectionError(
+        raise StoreError(
             f"expected a metadata URL such as sqlite:///absolute/path/metadata.db, got {shown}"
         )
     if parts.netloc or not parts.path.startswith("/"):
-        raise ConnectionError(
+        raise StoreError(
             f"expected three slashes and an absolute path, sqlite:///absolute/path, got {url}"
         )
     config = metadata_store_pb2.ConnectionConfig()
