@@ -11,7 +11,7 @@ from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
 from tfx_janitor.deletion.whole import check_whole
 from tfx_janitor.errors import JanitorError
-from tfx_janitor.lineage.snapshot import ArtifactState
+from tfx_janitor.lineage.snapshot import ArtifactState, state_name
 
 
 def restore(site: Site, artifact_ids: Sequence[int]) -> list[Outcome]:
@@ -42,12 +42,12 @@ def restore(site: Site, artifact_ids: Sequence[int]) -> list[Outcome]:
     outcomes: list[Outcome] = []
     marked: list[int] = []
     for artifact_id, row in rows.items():
-        state = ArtifactState(int(snapshot.artifacts.state[row]))
-        if state is ArtifactState.MARKED_FOR_DELETION:
+        state = int(snapshot.artifacts.state[row])
+        if state == ArtifactState.MARKED_FOR_DELETION:
             marked.append(artifact_id)
         elif artifact_id not in inside:
-            gone = "; its payload was purged" if state is ArtifactState.DELETED else ""
-            outcomes.append(Outcome(artifact_id, "skipped", f"it is {state.name}, not marked{gone}"))
+            gone = "; its payload was purged" if state == ArtifactState.DELETED else ""
+            outcomes.append(Outcome(artifact_id, "skipped", f"it is {state_name(state)}, not marked{gone}"))
     problems = check_whole(site, snapshot, [rows[artifact_id] for artifact_id in marked])
     whole = [artifact_id for artifact_id, problem in zip(marked, problems, strict=True) if problem is None]
     outcomes += [

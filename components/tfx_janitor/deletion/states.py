@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tfx_janitor.lineage.snapshot import ArtifactState
+from tfx_janitor.lineage.snapshot import ArtifactState, state_name
 
 if TYPE_CHECKING:
     from ml_metadata import MetadataStore
@@ -47,7 +47,7 @@ def transition(
             if row is None:
                 outcome[artifact_id] = "it is not in the store"
             elif row.state != source:
-                outcome[artifact_id] = f"expected state {source.name}, found {_name(row.state)}"
+                outcome[artifact_id] = f"expected state {source.name}, found {state_name(row.state)}"
             elif expected is not None and row.last_update_time_since_epoch != expected:
                 outcome[artifact_id] = "it changed since it was decided"
             else:
@@ -86,7 +86,3 @@ def _compare_and_set(store: MetadataStore, rows: Sequence[Any], target: Artifact
     request.options.abort_if_latest_updated_time_changed = True
     request.update_mask.paths.append("state")
     store._call("PutArtifacts", request, service.PutArtifactsResponse())
-
-
-def _name(state: int) -> str:
-    return ArtifactState(state).name if state in list(ArtifactState) else str(state)

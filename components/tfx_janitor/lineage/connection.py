@@ -95,13 +95,9 @@ def _config_of(url: str) -> metadata_store_pb2.ConnectionConfig:
     parts = urlsplit(url)
     if parts.scheme != "sqlite":
         shown = f"{parts.scheme}://..." if parts.scheme else repr(url)
-        raise StoreError(
-            f"expected a metadata URL such as sqlite:///absolute/path/metadata.db, got {shown}"
-        )
+        raise StoreError(f"expected a metadata URL such as sqlite:///absolute/path/metadata.db, got {shown}")
     if parts.netloc or not parts.path.startswith("/"):
-        raise StoreError(
-            f"expected three slashes and an absolute path, sqlite:///absolute/path, got {url}"
-        )
+        raise StoreError(f"expected three slashes and an absolute path, sqlite:///absolute/path, got {url}")
     config = metadata_store_pb2.ConnectionConfig()
     config.sqlite.filename_uri = unquote(parts.path)
     return config

@@ -32,6 +32,14 @@ class ArtifactState(enum.IntEnum):
     REFERENCE = 6
 
 
+_STATE_NAMES = {int(state): state.name for state in ArtifactState}
+
+
+def state_name(state: int) -> str:
+    """Name of an artifact's state; of one that MLMD may add some day, its number."""
+    return _STATE_NAMES.get(state, str(state))
+
+
 class ExecutionState(enum.IntEnum):
     """States of MLMD's Execution message, by its numbers."""
 
@@ -224,14 +232,14 @@ class Snapshot:
     def artifacts_of(self, execution: int, kinds: tuple[EventKind, ...]) -> list[int]:
         """Artifact rows that an execution has events of these kinds with."""
         events = self.events_of_execution(execution)
-        wanted = np.isin(self.events.kind[events], kinds)
-        return [int(row) for row in self.events.artifact[events[wanted]]]
+        found = zip(self.events.artifact[events].tolist(), self.events.kind[events].tolist(), strict=True)
+        return [row for row, kind in found if kind in kinds]
 
     def executions_of(self, artifact: int, kinds: tuple[EventKind, ...]) -> list[int]:
         """Execution rows that have events of these kinds with an artifact."""
         events = self.events_of_artifact(artifact)
-        wanted = np.isin(self.events.kind[events], kinds)
-        return [int(row) for row in self.events.execution[events[wanted]]]
+        found = zip(self.events.execution[events].tolist(), self.events.kind[events].tolist(), strict=True)
+        return [row for row, kind in found if kind in kinds]
 
     @cached_property
     def producer(self) -> Ints:

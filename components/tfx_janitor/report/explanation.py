@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tfx_janitor.lineage.snapshot import ArtifactState, Snapshot
+from tfx_janitor.lineage.snapshot import ArtifactState, Snapshot, state_name
 from tfx_janitor.report.finding import Found
-from tfx_janitor.report.lineage_names import LineageNames, state_name
+from tfx_janitor.report.lineage_names import LineageNames
 from tfx_janitor.retention.case import Case
 from tfx_janitor.retention.plan import Decision, Reason
 from tfx_janitor.retention.policy import Rule

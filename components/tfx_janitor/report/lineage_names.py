@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tfx_janitor.lineage.snapshot import ArtifactState, ExecutionState, Snapshot
+from tfx_janitor.lineage.snapshot import ArtifactState, ExecutionState, Snapshot, state_name
 from tfx_janitor.report.text import printable
 from tfx_janitor.retention.plan import Step
 
@@ -53,8 +53,3 @@ class LineageNames:
         known += [f"run {executions.run_names[run]}"] if run >= 0 else []
         known.append(ExecutionState(state).name if state in list(ExecutionState) else str(state))
         return f"execution {execution_id} ({', '.join(known)})"
-
-
-def state_name(state: int) -> str:
-    """Name of an artifact's state; its number where MLMD has a newer one."""
-    return ArtifactState(state).name if state in list(ArtifactState) else str(state)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 
-from tfx_janitor.lineage.snapshot import OUTPUTS, SUCCESSFUL, ArtifactState, ExecutionState
+from tfx_janitor.lineage.snapshot import OUTPUTS, SUCCESSFUL, ArtifactState, ExecutionState, state_name
 from tfx_janitor.retention.case import MODEL, PRESENT, Case
 from tfx_janitor.retention.facts import StorageFacts
 from tfx_janitor.retention.plan import Reason
@@ -148,8 +148,7 @@ def unknown_state(case: Case) -> Held:
     """A state that says neither that the payload is there nor that it is gone."""
     known = (*PRESENT, ArtifactState.DELETED)
     for row in np.flatnonzero(~np.isin(case.snapshot.artifacts.state, known)).tolist():
-        state = int(case.snapshot.artifacts.state[row])
-        name = ArtifactState(state).name if state in list(ArtifactState) else str(state)
+        name = state_name(int(case.snapshot.artifacts.state[row]))
         detail = f"state {name} says neither that the payload is there nor that it is gone"
         yield row, Reason("unknown.state", detail, path=(case.artifact_step(row),))
 

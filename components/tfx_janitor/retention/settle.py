@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tfx_janitor.lineage.snapshot import ArtifactState
+from tfx_janitor.lineage.snapshot import ArtifactState, state_name
 from tfx_janitor.payload.places import Place
 from tfx_janitor.retention import holds
 from tfx_janitor.retention.case import MODEL, MODEL_RUN, PRESENT, Case, Group
@@ -202,7 +202,7 @@ def _decision(settlement: Settlement, row: int) -> Decision:
         artifact_id=int(snapshot.artifacts.id[row]),
         type=snapshot.type_of(row),
         uri=snapshot.artifacts.uri[row],
-        state=_state_name(int(snapshot.artifacts.state[row])),
+        state=state_name(int(snapshot.artifacts.state[row])),
         pipeline=snapshot.pipeline_of(row),
         run=snapshot.run_of(row),
         node=snapshot.node_of(row),
@@ -379,7 +379,3 @@ def _clusters(case: Case, facts: StorageFacts) -> dict[int, tuple[int, ...]]:
     if len(chain) > 1:
         found.update(dict.fromkeys(chain, tuple(chain)))
     return {row: rows for row, rows in found.items() if row >= 0}
-
-
-def _state_name(state: int) -> str:
-    return ArtifactState(state).name if state in list(ArtifactState) else str(state)
