@@ -197,7 +197,7 @@ class _EventReader:
     def __init__(self, artifact_ids: np.ndarray) -> None:
         self._artifact_ids = artifact_ids
         self._artifact, self._execution = array("q"), array("q")
-        self._kind, self._key = array("b"), array("i")
+        self._kind, self._key, self._time = array("b"), array("i"), array("q")
         self._keys = _Names()
 
     def __len__(self) -> int:
@@ -208,6 +208,7 @@ class _EventReader:
             self._artifact.append(event.artifact_id)
             self._execution.append(event.execution_id)
             self._kind.append(event.type)
+            self._time.append(event.milliseconds_since_epoch)
             key = next((step.key for step in event.path.steps if step.HasField("key")), None)
             self._key.append(-1 if key is None else self._keys.number(key))
 
@@ -220,6 +221,7 @@ class _EventReader:
             execution=np.searchsorted(execution_ids, execution[known]),
             kind=np.array(self._kind, np.int8)[known],
             key=np.array(self._key, np.int32)[known],
+            time_ms=np.array(self._time, np.int64)[known],
             key_names=self._keys.names(),
         )
 

@@ -146,12 +146,20 @@ class Executions:
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """The Event table: k rows; artifact and execution are rows, key indexes `key_names` (-1: none)."""
+    """The Event table: k rows.
+
+    Attributes:
+      artifact, execution: rows of the two other tables.
+      kind: numbers of `EventKind`.
+      key: indexes `key_names`, -1 where an event has none.
+      time_ms: when it was recorded; no order of rows follows from it.
+    """
 
     artifact: Ints
     execution: Ints
     kind: Ints
     key: Ints
+    time_ms: Ints
     key_names: tuple[str, ...]
 
     def __len__(self) -> int:
