@@ -46,7 +46,7 @@ RENAMES_THAT_LOSE_NOTHING = {
 }
 
 ASKS_THE_CLOCK = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
-HEAVY = ["tensorflow", "tfx", "apache_beam", "keras", "tf_keras"]
+HEAVY = ["tensorflow", "tensorflow_model_analysis", "tfx", "apache_beam", "keras", "tf_keras"]
 
 
 def trees(folder: Path) -> Iterator[tuple[str, ast.Module]]:

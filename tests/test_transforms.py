@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.builders import damage_checkpoint, damage_saved_model, write_checkpoints, write_saved_model
+from tests.evaluating import metrics_file, write_evaluation
 from tfx_janitor.deletion.checkpoints import PruneOrder, prune
 from tfx_janitor.deletion.purge import RemovalOrder, remove_payload
 from tfx_janitor.payload.places import resolve
@@ -95,6 +97,19 @@ def test_checkpoints_are_listed_and_verified(tmp_path: Path):
         failed=is_empty(),
     )
     assert verified == {"checkpoints_whole": 1, "checkpoints_damaged": 2}
+
+
+def test_evaluations_are_read_and_a_damaged_one_hides_no_other(tmp_path: Path):
+    evaluation = write_evaluation(tmp_path / "whole", {"label": [0, 1], "prediction": [0.1, 0.2]})
+    damaged = shutil.copytree(evaluation, tmp_path / "damaged")
+    metrics_file(damaged).write_bytes(b"")
+    counters = run(
+        transforms.ReadEvaluations(),
+        [str(damaged), str(evaluation)],
+        done=equal_to([(1, {"accuracy": 0.5})]),
+        failed=equal_to([(0, Failed(f"{damaged} holds no metrics: nothing was evaluated"))]),
+    )
+    assert counters == {"evaluations_read": 1, "metrics_found": 1, "evaluations_not_read": 1}
 
 
 def test_purging_takes_payloads_away_and_refuses_what_is_outside_of_the_roots(tmp_path: Path):
@@ -226,6 +241,7 @@ def test_every_work_of_survey_and_deletion_has_its_transform():
         look.list_checkpoints,
         look.verify_model,
         look.verify_checkpoint,
+        look.read_evaluation,
         remove_payload,
         prune,
     }

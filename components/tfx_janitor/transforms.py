@@ -7,8 +7,8 @@ raises, so it hides no other. The functions are those that the threads of the co
     answered = orders | MeasurePayloads()
     answered.done, answered.failed
 
-Beam may run a bundle twice, at once or one after the other. That does no harm: measuring, listing and
-verifying only look; a purge renames the payload away first, which only one attempt can do, and finishes
+Beam may run a bundle twice, at once or one after the other. That does no harm: measuring, listing, verifying
+and reading only look; a purge renames the payload away first, which only one attempt can do, and finishes
 whatever an earlier one left in the trash; pruning unlinks literal names and passes over those already gone.
 Only the bytes that one of the attempts freed may go uncounted.
 """
@@ -142,6 +142,17 @@ class VerifyCheckpoints(PayloadWork):
         super().__init__(look.verify_checkpoint, _verified_checkpoint, "checkpoints_not_verified")
 
 
+@beam.typehints.with_input_types(tuple[Any, str])
+class ReadEvaluations(PayloadWork):
+    """URIs of ModelEvaluations -> dicts of metrics by name.
+
+    Counters: evaluations_read, metrics_found, evaluations_not_read.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(look.read_evaluation, _read, "evaluations_not_read")
+
+
 @beam.typehints.with_input_types(tuple[Any, RemovalOrder])
 class PurgePayloads(PayloadWork):
     """`RemovalOrder`s -> `Removed`. Takes payloads away for good; who asks must have recorded that first.
@@ -180,6 +191,10 @@ def _verified_checkpoint(answer: Verified) -> Counts:
     return {"checkpoints_whole" if answer.whole else "checkpoints_damaged": 1}
 
 
+def _read(metrics: Mapping[str, float]) -> Counts:
+    return {"evaluations_read": 1, "metrics_found": len(metrics)}
+
+
 def _purged(removed: Removed) -> Counts:
     return {"payloads_purged": 1, "files_removed": removed.files, "bytes_freed": removed.bytes}
 
@@ -197,6 +212,7 @@ TRANSFORMS: Mapping[Callable[[Any], Any], Callable[[], PayloadWork]] = {
     look.list_checkpoints: ListCheckpoints,
     look.verify_model: VerifyModels,
     look.verify_checkpoint: VerifyCheckpoints,
+    look.read_evaluation: ReadEvaluations,
     purge.remove_payload: PurgePayloads,
     checkpoints.prune: PruneCheckpoints,
 }

@@ -13,6 +13,8 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from tests.builders import keep_models, prune_checkpoints
 from tests.checkpoint_janitor.conftest import BEAM_ARGS, Past
+from tests.checkpoint_janitor.test_unrooted import UNROOTED
+from tfx_janitor.checkpoint_janitor.unrooted import UnrootedPolicy
 from tfx_janitor.survey.crew import Crew, Failed, Threads
 
 pytestmark = pytest.mark.tfx
@@ -30,7 +32,14 @@ class Ran:
             artifact.uri = str(past.pipeline.root / "CheckpointJanitor" / name / str(past.execution))
         self._crew, self._unique_id = crew, str(past.execution) if unique_id is None else unique_id
 
-    def do(self, *, database: Path | None = None, fail_pipeline: bool = False, **policy: Any) -> Ran:
+    def do(
+        self,
+        *,
+        database: Path | None = None,
+        fail_pipeline: bool = False,
+        unrooted: UnrootedPolicy | None = None,
+        **policy: Any,
+    ) -> Ran:
         from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
         from tfx.proto.orchestration import pipeline_pb2
 
@@ -41,7 +50,8 @@ class Ran:
         rules = [keep_models(last=2), prune_checkpoints(last=1)]
         metadata = mlmd.ConnectionConfig()
         metadata.sqlite.filename_uri = str(database or history.database)
-        options = Options(history.policy(rules=rules, **policy), metadata, fail_pipeline=fail_pipeline)
+        in_force = unrooted or history.policy(rules=rules, **policy)
+        options = Options(in_force, metadata, fail_pipeline=fail_pipeline)
         # Its messages are made when it is imported; no type checker sees them.
         messages: Any = pipeline_pb2
         node = messages.PipelineNode()
@@ -91,6 +101,28 @@ def test_it_cleans_up_and_leaves_a_plan_and_a_report(started: Past):
     assert "CheckpointJanitor in inception: 5 marked, 2 purged, 3 pruned" in ran.file(
         ran.report, "report.txt"
     )
+
+
+def test_a_policy_without_roots_is_for_the_own_pipeline_root(started: Past):
+    for age, retraining in enumerate(reversed(started.retrainings)):
+        started.history.backdate(retraining.model, days=2 + age)
+    ran = Ran(started, crew=Threads(2)).do(unrooted=UNROOTED)
+    # It keeps three, and has the default grace.
+    assert started.models == ["MARKED_FOR_DELETION", "LIVE", "LIVE", "LIVE"]
+
+    from tfx_janitor import Plan
+
+    plan = Plan.from_json(ran.file(ran.plan, "plan.json"))
+    assert plan.policy["roots"] == [str(started.pipeline.root)]
+    assert ran.plan.policy_digest == UNROOTED.rooted_in(str(started.pipeline.root)).digest
+
+
+def test_where_the_root_cannot_be_told_nothing_is_deleted(started: Past):
+    ran = Ran(started, crew=Threads(2))
+    ran.plan.uri = str(started.history.home / "elsewhere")
+    ran.do(unrooted=UNROOTED)
+    assert started.models == ["LIVE"] * 4
+    assert ran.report.status == "failed" and "with roots=[...]" in ran.report.reason
 
 
 def test_the_history_shows_who_it_was(started: Past):

@@ -9,6 +9,7 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from tests.builders import keep_models
+from tests.checkpoint_janitor.test_unrooted import UNROOTED
 from tfx_janitor.checkpoint_janitor.options import OptionError, Options
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.retention.policy import RetentionPolicy
@@ -35,6 +36,11 @@ def test_options_come_back_as_they_went(tmp_path: Path, flags: dict[str, bool]):
     again = Options.from_parameters(parameters)
     assert again == options
     assert again.policy.digest == options.policy.digest
+
+
+def test_a_policy_without_roots_comes_back_without_them(tmp_path: Path):
+    options = Options(UNROOTED, sqlite(tmp_path))
+    assert Options.from_parameters(options.to_parameters()) == options
 
 
 def test_the_same_options_are_the_same_text(tmp_path: Path):

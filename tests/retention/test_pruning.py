@@ -141,6 +141,19 @@ def test_two_checkpoints_of_one_name_are_not_understood():
     assert names(prunings, "delete") == ["ckpt-2"]
 
 
+def test_step_zero_is_a_step_and_the_oldest():
+    untrained = ckpt(0, hours=2)
+    assert names(prune([untrained, ckpt(1, hours=1)], CheckpointRule(last=1)), "delete") == ["ckpt-0"]
+
+
+def test_what_cannot_be_judged_says_why():
+    twins = [ckpt(1), replace(ckpt(1), modified_ms=5)]
+    assert said(prune([*twins, ckpt(2, restorable=False)], CheckpointRule(last=1))) == [
+        "ckpt-1: unknown: unknown.ambiguous-checkpoint several checkpoints here have this name",
+        "ckpt-2: unknown: unknown.damaged-checkpoint cannot be restored",
+    ]
+
+
 def test_an_empty_directory_has_no_verdicts():
     assert prune([], CheckpointRule(last=1)) == ()
 

@@ -1,6 +1,6 @@
 """The component that cleans up after the pipeline that it is part of.
 
-Everything here but `options` and `own_run` needs TFX, and is imported only when asked for.
+Everything here but `options`, `unrooted` and `own_run` needs TFX, and is imported only when asked for.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx import types
@@ -13,6 +13,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 
 from tfx_janitor.checkpoint_janitor import executor, options
 from tfx_janitor.checkpoint_janitor.artifacts import JanitorPlan, JanitorReport
+from tfx_janitor.checkpoint_janitor.attached import attached_to, policy_in_force
 from tfx_janitor.retention.policy import RetentionPolicy
 
 RUN = "pipeline_run"
@@ -68,13 +69,14 @@ class CheckpointJanitor(base_beam_component.BaseBeamComponent):
     def __init__(
         self,
         *,
-        policy: RetentionPolicy,
+        policy: RetentionPolicy | None = None,
         metadata_connection_config: metadata_store_pb2.ConnectionConfig,
         model: types.BaseChannel | None = None,
         model_run: types.BaseChannel | None = None,
         model_blessing: types.BaseChannel | None = None,
         pushed_model: types.BaseChannel | None = None,
         upstream_nodes: Iterable[base_node.BaseNode] = (),
+        roots: Sequence[str] | None = None,
         whole_store: bool = False,
         fail_pipeline: bool = False,
     ) -> None:
@@ -83,23 +85,42 @@ class CheckpointJanitor(base_beam_component.BaseBeamComponent):
         Give it the outputs of all nodes that it should come after, or the nodes themselves: one that comes
         later still finds everything that it needs, but the janitor does not know whether it will fail.
 
+        Without a policy it obeys the GarbageCollectionPolicy that the authors of those nodes attached to the
+        outputs that it is given, as TFX's own collector once did, with the safe defaults of a RetentionPolicy
+        for all else. `RetentionPolicy.from_tfx` makes the same with other values. Attach policies, and give
+        nodes their ids, before the janitor is constructed. A policy that is given beside attached ones must
+        have the rules that `from_tfx` makes of them: neither loses silently to the other.
+
         Args:
-          policy: what to keep.
+          policy: what to keep. None: what the attached ones keep.
           metadata_connection_config: the one that the pipeline has. It becomes an execution parameter, which
             MLMD stores and TFX logs; so it must not hold a password.
           model: channel of `standard_artifacts.Model`, usually from a Trainer.
           model_run: channel of `standard_artifacts.ModelRun`, usually from a Trainer.
           model_blessing: channel of `standard_artifacts.ModelBlessing`, usually from an Evaluator.
           pushed_model: channel of `standard_artifacts.PushedModel`, usually from a VerifiedPusher or Pusher.
-          upstream_nodes: nodes to come after that have none of these outputs.
+          upstream_nodes: nodes to come after that have none of these outputs. Policies attached to any of
+            their outputs count.
+          roots: of attached policies: only payloads strictly inside these may ever be deleted. None: the
+            pipeline root, as it is when the pipeline runs.
           whole_store: judges what all pipelines of the store produced, instead of its own only.
           fail_pipeline: fails when the janitor fails, refuses, or fails on an item.
 
         Raises:
-          OptionError: an option is not understood, or the connection config holds a password.
+          OptionError: an option is not understood, there is no policy or two that do not agree, or the
+            connection config holds a password.
+          PolicyError: an attached policy cannot be converted, or roots are none.
           StoreError: the connection config names a store that cannot be opened from here.
         """
-        given = options.Options(policy, metadata_connection_config, whole_store, fail_pipeline)
+        nodes = list(upstream_nodes)
+        channels = [given for given in (model, model_run, model_blessing, pushed_model) if given is not None]
+        if policy is None and whole_store:
+            raise options.OptionError(
+                "expected a policy beside whole_store, got none: attached ones are for their own pipeline; "
+                "pass policy=RetentionPolicy.from_yaml(path)"
+            )
+        in_force = policy_in_force(policy, attached_to(channels, nodes), roots)
+        given = options.Options(in_force, metadata_connection_config, whole_store, fail_pipeline)
         run_id = data_types.RuntimeParameter(_RUN_ID, str)
         outputs = {
             executor.PLAN: types.Channel(type=JanitorPlan),
@@ -116,4 +137,4 @@ class CheckpointJanitor(base_beam_component.BaseBeamComponent):
             **outputs,
         )
         super().__init__(spec=spec)
-        self.add_upstream_nodes(list(upstream_nodes))
+        self.add_upstream_nodes(nodes)

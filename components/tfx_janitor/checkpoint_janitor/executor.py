@@ -20,10 +20,12 @@ from tfx_janitor.checkpoint_janitor.artifacts import PLAN_FILE, REPORT_FILE, REP
 from tfx_janitor.checkpoint_janitor.cleaning import clean
 from tfx_janitor.checkpoint_janitor.options import FAIL_PIPELINE, Options
 from tfx_janitor.checkpoint_janitor.report import Report
+from tfx_janitor.checkpoint_janitor.unrooted import pipeline_root
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.lineage import connection, read_api
 from tfx_janitor.retention.plan import Plan
+from tfx_janitor.retention.policy import RetentionPolicy
 from tfx_janitor.survey.crew import Crew
 from tfx_janitor.transforms import BeamCrew
 
@@ -63,9 +65,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         report = Report(self._actor(), time.time_ns() // 1_000_000, "failed")
         try:
             options = Options.from_parameters(exec_properties)
-            report = self._clean(options, report.actor, report.now_ms)
+            policy = self._policy(options, plan_artifact.uri)
+            report = self._clean(options, policy, report.actor, report.now_ms)
             if report.plan is not None:
-                _write_plan(plan_artifact, report.plan, options.policy.digest)
+                _write_plan(plan_artifact, report.plan, policy.digest)
             _write_report(report_artifact, report)
         except Exception as error:
             # A janitor must not break the pipeline that it cleans up after, whatever happens to it: a
@@ -81,7 +84,14 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         if exec_properties.get(FAIL_PIPELINE) and not report.well:
             raise CleaningFailed(report.headline)
 
-    def _clean(self, options: Options, actor: str, now_ms: int) -> Report:
+    def _policy(self, options: Options, plan_uri: str) -> RetentionPolicy:
+        """The policy; the pipeline root is the root of one that has none."""
+        if isinstance(options.policy, RetentionPolicy):
+            return options.policy
+        root = pipeline_root(plan_uri, node=self._node(), output=PLAN, execution=self._execution())
+        return options.policy.rooted_in(root)
+
+    def _clean(self, options: Options, policy: RetentionPolicy, actor: str, now_ms: int) -> Report:
         execution = self._execution()
         store = connection.open_config(options.metadata, readonly=False)
         own = own_run.find(read_api.read(store), execution, pipeline=self._pipeline(), node=self._node())
@@ -94,7 +104,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             own_execution=own.execution,
             only_pipeline=None if options.whole_store else own.pipeline,
         )
-        return clean(site, options.policy, own)
+        return clean(site, policy, own)
 
     def _crew(self) -> Crew:
         """Who does the work on payloads: the pipeline's own Beam runner."""

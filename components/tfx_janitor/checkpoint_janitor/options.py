@@ -11,8 +11,10 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from ml_metadata.proto import metadata_store_pb2
 
+from tfx_janitor.checkpoint_janitor.unrooted import UnrootedPolicy
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.lineage import connection
+from tfx_janitor.retention import policy_file
 from tfx_janitor.retention.policy import RetentionPolicy
 
 POLICY = "policy"
@@ -30,7 +32,7 @@ class Options:
     """The options of a CheckpointJanitor.
 
     Attributes:
-      policy: decides, in the bounds of the holds.
+      policy: decides, in the bounds of the holds. Without roots it gets the pipeline root when it runs.
       metadata: connection config of the MLMD store that the pipeline itself writes to.
       whole_store: judges what all pipelines of the store produced, not only its own.
       fail_pipeline: lets the node fail when the janitor fails, refuses, or fails on an item.
@@ -40,13 +42,13 @@ class Options:
       StoreError: the connection config names a store that cannot be opened from here.
     """
 
-    policy: RetentionPolicy
+    policy: RetentionPolicy | UnrootedPolicy
     metadata: metadata_store_pb2.ConnectionConfig
     whole_store: bool = False
     fail_pipeline: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.policy, RetentionPolicy):
+        if not isinstance(self.policy, RetentionPolicy | UnrootedPolicy):
             raise OptionError(
                 f"expected policy to be a RetentionPolicy, got {type(self.policy).__name__}; read one with "
                 "RetentionPolicy.from_yaml(path)"
@@ -82,12 +84,17 @@ class Options:
         """
         try:
             metadata = json_format.Parse(parameters[METADATA], metadata_store_pb2.ConnectionConfig())
-            policy = RetentionPolicy.from_text(
-                parameters[POLICY], source="the policy of CheckpointJanitor", format="json"
-            )
+            policy = _policy(parameters[POLICY])
         except (KeyError, json_format.ParseError) as error:
             raise OptionError(f"expected the parameters of a CheckpointJanitor, got {error}") from None
         return cls(policy, metadata, bool(parameters.get(WHOLE_STORE)), bool(parameters.get(FAIL_PIPELINE)))
+
+
+def _policy(text: str) -> RetentionPolicy | UnrootedPolicy:
+    source = "the policy of CheckpointJanitor"
+    mapping = policy_file.parse(text, source=source, format="json").data
+    unrooted = isinstance(mapping, Mapping) and mapping.get("roots", ()) is None
+    return (UnrootedPolicy if unrooted else RetentionPolicy).from_dict(mapping, source=source)
 
 
 def _passwords(message: Message, path: str = "") -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The deepest look: TensorFlow itself (or h5py, which comes with it) loads the payload.
 
-The only module of this package that imports either, and only inside its functions.
+Besides `evaluation`, which reads with TensorFlow Model Analysis, the only module of this package that imports
+either, and only inside its functions.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ def load_saved_model(path: str) -> str | None:
     """
 
     def load(tf: Any) -> None:
-        with _without_wildcards(path) as plain, tf.device("CPU:0"):
+        with without_wildcards(path) as plain, tf.device("CPU:0"):
             tf.saved_model.load(plain)
 
-    return _attempt(load)
+    return attempt(load)
 
 
 def load_checkpoint(prefix: str) -> str | None:
@@ -45,14 +46,14 @@ def load_checkpoint(prefix: str) -> str | None:
 
     def load(tf: Any) -> None:
         directory, name = os.path.split(prefix)
-        with _without_wildcards(directory or ".") as plain:
+        with without_wildcards(directory or ".") as plain:
             # Not tf.train.load_checkpoint, which looks inside if a directory has the prefix as its name.
             reader = tf.compat.v1.train.NewCheckpointReader(os.path.join(plain, name))
             for key, dtype in reader.get_variable_to_dtype_map().items():
                 if dtype != tf.variant:
                     reader.get_tensor(key)
 
-    return _attempt(load)
+    return attempt(load)
 
 
 def load_hdf5(file: IO[bytes]) -> str | None:
@@ -76,13 +77,25 @@ def load_hdf5(file: IO[bytes]) -> str | None:
     return None
 
 
-def _attempt(load: Callable[[Any], None]) -> str | None:
+def attempt(load: Callable[[Any], None]) -> str | None:
+    """Lets TensorFlow load something, in silence. Several threads may do so at once.
+
+    Args:
+      load: what is to be done; it is given the module `tensorflow`.
+
+    Returns:
+      Why it does not load, as the end of a sentence; None if it does.
+    """
     with _quiet():
         import tensorflow as tf
 
         logger = tf.get_logger()
-        level = logger.level
-        logger.setLevel(logging.FATAL)
+
+        def silence(_: logging.LogRecord) -> bool:
+            return False
+
+        # A filter of one's own, and not a level to set back: other threads have theirs.
+        logger.addFilter(silence)
         try:
             load(tf)
         # A damaged payload can surface as any exception of TensorFlow's or of the libraries below it, and
@@ -90,12 +103,12 @@ def _attempt(load: Callable[[Any], None]) -> str | None:
         except Exception as error:
             return _sentence("TensorFlow", error)
         finally:
-            logger.setLevel(level)
+            logger.removeFilter(silence)
     return None
 
 
 @contextlib.contextmanager
-def _without_wildcards(directory: str) -> Iterator[str]:
+def without_wildcards(directory: str) -> Iterator[str]:
     """A path to the same directory that TensorFlow, which takes paths for patterns, reads literally."""
     if not any(character in directory for character in "*?[\\"):
         yield directory
@@ -125,4 +138,5 @@ def _quiet() -> Iterator[None]:
     try:
         yield
     finally:
-        del os.environ[name]
+        # Another thread that came at the same time may have been faster.
+        os.environ.pop(name, None)

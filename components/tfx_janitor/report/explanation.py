@@ -6,16 +6,19 @@ closest and what they miss; one that is DELETED has the acts that deleted it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfx_janitor.lineage.snapshot import ArtifactState, Snapshot, state_name
 from tfx_janitor.report.finding import Found
+from tfx_janitor.report.lineage_links import LineageLinks
 from tfx_janitor.report.lineage_names import LineageNames
+from tfx_janitor.report.moment import Moment
 from tfx_janitor.retention.case import Case
-from tfx_janitor.retention.plan import Decision, Reason
+from tfx_janitor.retention.plan import Decision, Reason, Verdict, verdict_of
 from tfx_janitor.retention.policy import Rule
+from tfx_janitor.retention.settle import Settlement
 from tfx_janitor.retention.timestamps import to_iso
 
 if TYPE_CHECKING:
@@ -50,21 +53,27 @@ class Explanation:
     Attributes:
       found: which artifact, and how it was named.
       facts: what the store says of it, JSON-ready.
+      moment: when it is looked at.
       decision: None if no rule governs it, or it is DELETED.
-      held: for an ungoverned artifact, the lineage holds that would hold it.
+      reasons: all that is to be said of it: holds, then each rule's words, kept and missed. For an ungoverned
+        artifact, the holds that would hold it.
       misses: for an ungoverned artifact, the rules that came closest.
-      past: acts of the janitor that touched it, oldest first.
+      past: acts of the janitor that touched it until the moment, oldest first.
+      since: those that touched it later.
       origin: for a PushedModel, names of the execution that pushed it and of the Models that it was given.
     """
 
     found: Found
     facts: Mapping[str, Any]
+    moment: Moment
     decision: Decision | None
-    held: tuple[Reason, ...]
+    reasons: tuple[Reason, ...]
     misses: tuple[Miss, ...]
     past: tuple[Past, ...]
+    since: tuple[Past, ...]
     origin: tuple[str, ...]
     names: LineageNames
+    links: LineageLinks
 
     @property
     def verdict(self) -> str:
@@ -73,48 +82,96 @@ class Explanation:
             return self.decision.verdict
         return "deleted" if self.facts["state"] == ArtifactState.DELETED.name else "ungoverned"
 
+    @property
+    def telling(self) -> tuple[Reason, ...]:
+        """The reasons that the verdict rests on: what holds, or what lets go of what may go."""
+        return self.reasons if self.decision is None else self.decision.reasons
+
+    @property
+    def missed(self) -> tuple[Reason, ...]:
+        """Every word of the policy that did not keep it, and by how much it missed."""
+        return tuple(reason for reason in self.reasons if not reason.holds)
+
+    @property
+    def rules_verdict(self) -> Verdict | None:
+        """What the rules alone say, whatever holds it; None where none governs it."""
+        if self.decision is None:
+            return None
+        return verdict_of(reason for reason in self.reasons if reason.rule is not None)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of an answer that is not for now, a sentence each."""
+        return tuple(self.moment.notes(self.found.row, self.reasons))
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
-        decision = self.decision
-        reasons = self.held if decision is None else decision.reasons
+        decision, moment = self.decision, self.moment
         return {
             "schema": SCHEMA,
             **self.facts,
             "served": self.found.served,
+            "at": to_iso(moment.at_ms),
+            "tense": moment.tense,
             "verdict": self.verdict,
+            "rules_verdict": self.rules_verdict,
+            "verdict_if_whole": moment.verdict_if_whole(self.found.row, self.reasons),
             "bytes": None if decision is None else decision.bytes,
-            "reasons": [{**r.to_dict(), "path_names": self.names.path(r.path)} for r in reasons],
+            "reasons": [self._reason_dict(reason) for reason in self.telling],
+            "missed": [self._reason_dict(reason) for reason in self.missed],
             "checkpoints": [] if decision is None else [c.to_dict() for c in decision.checkpoints],
             "closest_rules": [{"rule": miss.rule, "because": list(miss.because)} for miss in self.misses],
             "origin": list(self.origin),
             "history": [_past_dict(past) for past in self.past],
+            "since": [_past_dict(past) for past in self.since],
+            "notes": list(self.notes),
+        }
+
+    def _reason_dict(self, reason: Reason) -> dict[str, Any]:
+        return {
+            **reason.to_dict(),
+            "path_names": self.names.path(reason.path),
+            "path_links": [link.to_dict() for link in self.links.path(reason.path)],
         }
 
 
 def explain(
-    case: Case, found: Found, decision: Decision | None, held: Sequence[Reason], acts: Sequence[Act]
+    settlement: Settlement,
+    found: Found,
+    decision: Decision | None,
+    acts: Iterable[Act],
+    moment: Moment,
 ) -> Explanation:
     """Gathers what there is to say.
 
     Args:
+      settlement: the case judged, at the moment.
       found: the artifact.
       decision: on it; None if no rule governs it, or it is DELETED.
-      held: what holds it in any case.
-      acts: those that touched it, oldest first.
+      acts: those that ever touched it, oldest first.
     """
+    case = settlement.nomination.case
     snapshot, row = case.snapshot, found.row
     artifact_id = int(snapshot.artifacts.id[row])
     names = LineageNames(snapshot)
     ungoverned = decision is None and snapshot.artifacts.state[row] != ArtifactState.DELETED
+    if decision is not None:
+        reasons = (*(r for r in decision.reasons if r.holds), *(r for r in settlement.reasons_of(row) if not r.holds))
+    else:
+        reasons = settlement.holds_on(row) if ungoverned else ()
+    told = [_past(act, artifact_id) for act in acts]
     return Explanation(
         found=found,
         facts=_facts(snapshot, row),
+        moment=moment,
         decision=decision,
-        held=tuple(held) if ungoverned else (),
+        reasons=reasons,
         misses=_closest(case, row) if ungoverned else (),
-        past=tuple(_past(act, artifact_id) for act in acts),
+        past=tuple(past for past in told if past.act.at_ms <= moment.at_ms),
+        since=tuple(past for past in told if past.act.at_ms > moment.at_ms),
         origin=_origin(case, row, names),
         names=names,
+        links=LineageLinks(snapshot),
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from tfx_janitor.lineage.snapshot import ACTIVE, INPUTS, OUTPUTS, ArtifactState, Snapshot
+from tfx_janitor.lineage.paths import Derivations
+from tfx_janitor.lineage.snapshot import ACTIVE, INPUTS, ArtifactState, EventKind, Snapshot
+from tfx_janitor.retention.facts import Evidence
 from tfx_janitor.retention.plan import Step
 from tfx_janitor.retention.policy import RetentionPolicy, Rule
 from tfx_janitor.retention.timestamps import to_ms
@@ -37,6 +39,7 @@ class Case:
     Attributes:
       own_execution: MLMD id of the execution that runs the janitor, which never counts as use.
       only_pipeline: if given, only artifacts that this pipeline produced are governed.
+      evidence: what the policy's words had to ask storage.
     """
 
     snapshot: Snapshot
@@ -44,6 +47,7 @@ class Case:
     now_ms: int
     own_execution: int | None = None
     only_pipeline: str | None = None
+    evidence: Evidence = field(default=Evidence(), compare=False)
 
     @cached_property
     def governed(self) -> dict[int, tuple[Rule, ...]]:
@@ -111,29 +115,28 @@ class Case:
         return -1 if row is None else int(self.snapshot.executions.run[row])
 
     @cached_property
-    def blessings(self) -> dict[int, int]:
-        """Rows of blessed Models, each with the row of its newest ModelBlessing that says so."""
+    def blessings(self) -> dict[int, list[int]]:
+        """Rows of blessed Models, each with the rows of the ModelBlessings that say so, ascending."""
         snapshot = self.snapshot
-        found: dict[int, int] = {}
+        found: dict[int, list[int]] = {}
         for blessing in snapshot.rows_of_type(MODEL_BLESSING):
             if snapshot.property(blessing, "blessed") != 1:
                 continue
             # The Evaluator writes the id; a ModelValidator of old stores may have left only the URI.
             model_id = snapshot.property(blessing, "current_model_id")
-            model = snapshot.row(int(model_id)) if model_id else None
+            model = snapshot.row(model_id) if isinstance(model_id, int) and model_id else None
             if model is None:
                 model = self._model_by_uri.get(str(snapshot.property(blessing, "current_model")))
             if model is not None:
-                found[model] = blessing
+                found.setdefault(model, []).append(blessing)
         return found
 
     @cached_property
     def pushes(self) -> dict[int, list[tuple[int, int]]]:
         """Rows of pushed Models, each with pairs (push execution, PushedModel), in ascending row.
 
-        A Pusher may be given a Model, or an InfraBlessing that carries a copy of one: then the Model is
-          what the
-        InfraValidator was given.
+        A Pusher may be given a Model, or an InfraBlessing that carries a copy of one: then the Model is what
+        the InfraValidator was given.
         """
         snapshot = self.snapshot
         found: dict[int, list[tuple[int, int]]] = {}
@@ -166,8 +169,13 @@ class Case:
         return ("execution", int(self.snapshot.executions.id[row]))
 
     def uses(self, execution: int) -> Iterator[int]:
-        """Artifact rows that are input or output of an execution."""
-        yield from dict.fromkeys(self.snapshot.artifacts_of(execution, (*INPUTS, *OUTPUTS)))
+        """Artifact rows that are input or output of an execution, or were found by it if it is a Resolver."""
+        yield from dict.fromkeys(self.snapshot.artifacts_of(execution, tuple(EventKind)))
+
+    @cached_property
+    def derivations(self) -> Derivations:
+        """What was made from what."""
+        return Derivations(self.snapshot)
 
     @cached_property
     def _model_by_uri(self) -> dict[str, int]:

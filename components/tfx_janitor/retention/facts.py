@@ -33,6 +33,21 @@ class CheckpointFact:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What the words of a policy ask storage, by artifact row; looked up only where a word needs it.
+
+    Attributes:
+      metrics: metrics in the payloads of ModelEvaluations, by name.
+      unreadable: ModelEvaluations whose payload could not be read, and why.
+      bytes: apparent sizes of the members of groups that have a budget.
+    """
+
+    metrics: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    unreadable: Mapping[int, str] = field(default_factory=dict)
+    bytes: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class StorageFacts:
     """Facts by artifact row; a row without an entry was not looked at.
 

@@ -64,17 +64,20 @@ def newest(case: Case) -> Held:
     """An output of the newest successful execution of its node; without it TFX retrains and pushes again."""
     executions = case.snapshot.executions
     successful = np.isin(executions.state, SUCCESSFUL) & ~case.snapshot.janitor_executions
-    latest: dict[tuple[int, int], int] = {}
-    for execution in np.flatnonzero(successful & (executions.node >= 0)).tolist():
+    latest: dict[tuple[int, int, int], int] = {}
+    for execution in np.flatnonzero(successful).tolist():
         # A Resolver has no output events, for it does not own what it resolves. Rows ascend with ids, so the
         # last one wins.
         if case.snapshot.artifacts_of(execution, OUTPUTS):
-            latest[int(executions.pipeline[execution]), int(executions.node[execution])] = execution
-    for execution in latest.values():
-        node = executions.node_names[executions.node[execution]]
+            node = int(executions.node[execution])
+            # What was written without contexts, by hand or by another tool, has its type for a node.
+            kind = -1 if node >= 0 else int(executions.type[execution])
+            latest[int(executions.pipeline[execution]), node, kind] = execution
+    for (_, node, kind), execution in latest.items():
+        name = executions.node_names[node] if kind < 0 else f"type {executions.type_names[kind]}"
         step = case.execution_step(execution)
         for row in dict.fromkeys(case.snapshot.artifacts_of(execution, OUTPUTS)):
-            detail = f"output of execution {step[1]}, the newest successful one of {node}"
+            detail = f"output of execution {step[1]}, the newest successful one of {name}"
             yield row, Reason("hold.newest", detail, path=(case.artifact_step(row), step))
 
 
@@ -86,13 +89,15 @@ def latest_blessed(case: Case) -> Held:
     """
     states = case.snapshot.artifacts.state
     for allowed in ((ArtifactState.LIVE,), PRESENT):
-        resolved: dict[str | None, int] = {}
-        for model, blessing in case.blessings.items():
-            if states[model] in allowed and states[blessing] in allowed:
-                pipeline = case.snapshot.pipeline_of(model)
-                resolved[pipeline] = max(model, resolved.get(pipeline, model))
-        for pipeline, model in resolved.items():
-            blessing = case.blessings[model]
+        resolved: dict[str | None, tuple[int, int]] = {}
+        for model, blessings in case.blessings.items():
+            for blessing in blessings:
+                if states[model] in allowed and states[blessing] in allowed:
+                    # A resolver also finds what its own pipeline blessed and another one made.
+                    for pipeline in map(case.snapshot.pipeline_of, (model, blessing)):
+                        found = (model, blessing)
+                        resolved[pipeline] = max(found, resolved.get(pipeline, found))
+        for pipeline, (model, blessing) in resolved.items():
             path = [case.artifact_step(model)]
             producer = int(case.snapshot.producer[blessing])
             if producer >= 0:
@@ -137,10 +142,11 @@ def too_young(case: Case) -> Held:
     """Younger than the policy's `min_age`; also what a clock ahead of ours made."""
     created = case.snapshot.artifacts.created_ms
     minimum = to_ms(case.policy.min_age)
-    if minimum == 0:
-        return
     for row in np.flatnonzero(created > case.now_ms - minimum).tolist():
-        detail = f"min_age protects it until {shown(int(created[row]) + minimum)}"
+        if created[row] > case.now_ms:
+            detail = f"created {shown(int(created[row]))}, later than the moment that is judged"
+        else:
+            detail = f"min_age protects it until {shown(int(created[row]) + minimum)}"
         yield row, Reason("hold.too-young", detail, path=(case.artifact_step(row),))
 
 

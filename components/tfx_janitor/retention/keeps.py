@@ -1,47 +1,53 @@
 """The policy's vocabulary of keeps, one small piece per word.
 
 Each word sees a whole group, newest first, and answers for every member whether it keeps it, with a
-function that says why or by how much it missed; so ranking words and filtering words have one shape, and
-sentences are only made for artifacts that somebody looks at.
+function that says why or by how much it missed; so ranking words and filtering words have one shape.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from tfx_janitor.lineage.snapshot import INPUTS
 from tfx_janitor.retention.case import Case, Group
-from tfx_janitor.retention.plan import Reason
+from tfx_janitor.retention.judgement import Judgement, ranked
+from tfx_janitor.retention.metrics import best
+from tfx_janitor.retention.plan import Step
+from tfx_janitor.retention.policy_rules import fits
+from tfx_janitor.retention.property_groups import groups
 from tfx_janitor.retention.timestamps import shown, to_ms
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """One word's answer for a group.
-
-    Attributes:
-      kept: per member of the group, in its order.
-      explain: the detail for the member at an index, kept or missed.
-    """
-
-    kept: Sequence[bool]
-    explain: Callable[[int], str]
-
 
 Word = Callable[[Case, Group, Any], Judgement]
 
 
 def last(case: Case, group: Group, count: int) -> Judgement:
-    """Keeps the newest `count`, by creation time, then id."""
-    return _rank(range(len(group.rows)), len(group.rows), count, "newest", "newest")
+    """Keeps the newest `count`, and what was created in the same millisecond as the last of them.
+
+    The tie is the rule of TFX's KeepMostRecentlyPublished: outputs that were published together are not torn
+    apart by the order of their ids.
+    """
+    created = case.snapshot.artifacts.created_ms[list(group.rows)]
+    tied = int((created >= created[min(count, len(created)) - 1]).sum())
+    judged = ranked(range(len(created)), len(created), max(tied, count), "newest", "newest")
+    if tied <= count:
+        return judged
+
+    def explain(at: int) -> str:
+        if at >= tied:
+            return f"rank {at + 1} of {len(created)}, keeps {count} and what is as old as the last of them"
+        if at >= count:
+            return f"rank {at + 1} of {len(created)}, as old as the last of the newest {count}"
+        return f"rank {at + 1} of {len(created)}, the newest {count} are kept"
+
+    return Judgement(judged.kept, explain)
 
 
 def first(case: Case, group: Group, count: int) -> Judgement:
     """Keeps the oldest `count`."""
     size = len(group.rows)
-    return _rank(range(size - 1, -1, -1), size, count, "oldest", "oldest")
+    return ranked(range(size - 1, -1, -1), size, count, "oldest", "oldest")
 
 
 def within(case: Case, group: Group, span: timedelta) -> Judgement:
@@ -74,13 +80,13 @@ def newer_than(case: Case, group: Group, age: timedelta) -> Judgement:
 def blessed(case: Case, group: Group, count: int) -> Judgement:
     """Keeps the newest `count` that are blessed; a ModelRun counts by the Model that came of it."""
     chosen = [at for at, row in enumerate(group.rows) if case.is_blessed(row)]
-    return _rank(chosen, len(group.rows), count, "newest blessed", "blessed")
+    return ranked(chosen, len(group.rows), count, "newest blessed", "blessed")
 
 
 def pushed(case: Case, group: Group, count: int) -> Judgement:
     """Keeps the newest `count` that were pushed; a ModelRun counts by the Model that came of it."""
     chosen = [at for at, row in enumerate(group.rows) if case.is_pushed(row)]
-    return _rank(chosen, len(group.rows), count, "newest pushed", "pushed")
+    return ranked(chosen, len(group.rows), count, "newest pushed", "pushed")
 
 
 def tagged(case: Case, group: Group, tags: Sequence[str]) -> Judgement:
@@ -108,64 +114,43 @@ def ids(case: Case, group: Group, wanted: Sequence[int]) -> Judgement:
     return Judgement(kept, lambda at: "listed by id" if kept[at] else "its id is not listed")
 
 
+def used_by(case: Case, group: Group, patterns: Sequence[str]) -> Judgement:
+    """Keeps what an execution of a pipeline that fits ever took as input; the janitor's acts use nothing."""
+    executions = case.snapshot.executions
+    fitting = {i for i, name in enumerate(executions.pipeline_names) if fits(patterns, name)}
+    users: list[int | None] = []
+    for row in group.rows:
+        found = case.snapshot.executions_of(row, INPUTS)
+        own = case.snapshot.janitor_executions
+        users.append(next((e for e in found if int(executions.pipeline[e]) in fitting and not own[e]), None))
+
+    def explain(at: int) -> str:
+        user = users[at]
+        if user is None:
+            return f"no pipeline {' or '.join(patterns)} ever took it as input"
+        name = executions.pipeline_names[executions.pipeline[user]]
+        return f"taken as input by execution {executions.id[user]} of {name}"
+
+    def path(at: int) -> tuple[Step, ...]:
+        user = users[at]
+        return () if user is None else (case.artifact_step(group.rows[at]), case.execution_step(user))
+
+    return Judgement([user is not None for user in users], explain, path)
+
+
 WORDS: Mapping[str, Word] = {
     "last": last,
     "first": first,
     "within": within,
     "newer_than": newer_than,
+    "best": best,
     "blessed": blessed,
     "pushed": pushed,
     "tagged": tagged,
+    "groups": groups,
+    "used_by": used_by,
     "ids": ids,
 }
-"""The vocabulary: a field of `policy.Keep` and the word that answers for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class RuleAnswer:
-    """What all words of one rule say about one group."""
-
-    group: Group
-    words: tuple[tuple[str, Judgement], ...]
-
-    def keeps(self, at: int) -> bool:
-        """Whether any word keeps the member at an index."""
-        return any(judgement.kept[at] for _, judgement in self.words)
-
-    def reasons(self, at: int) -> tuple[Reason, ...]:
-        """Each word's reason for the member at an index: `keep.<word>`, or `expire.<word>` if it missed."""
-        if not self.words:
-            return (Reason("expire.all", "unsafe_delete_all keeps nothing", self.group.rule.name),)
-        return tuple(
-            Reason(
-                f"{'keep' if judgement.kept[at] else 'expire'}.{word}",
-                judgement.explain(at),
-                self.group.rule.name,
-            )
-            for word, judgement in self.words
-        )
-
-
-def answer(case: Case, group: Group) -> RuleAnswer:
-    """Asks every word that the group's rule uses."""
-    keep = group.rule.keep
-    used = [] if keep is None else [(word, getattr(keep, word)) for word in WORDS]
-    # `is not None`, and not truth: an empty list is refused by the schema, a zero would be too.
-    return RuleAnswer(
-        group, tuple((word, WORDS[word](case, group, value)) for word, value in used if value is not None)
-    )
-
-
-def _rank(chosen: Sequence[int], size: int, count: int, superlative: str, noun: str) -> Judgement:
-    """Ranks the chosen indexes in their order and keeps the first `count`."""
-    rank = {at: place for place, at in enumerate(chosen, start=1)}
-    kept = [rank.get(at, count + 1) <= count for at in range(size)]
-
-    def explain(at: int) -> str:
-        if at not in rank:
-            return f"not {noun}"
-        if kept[at]:
-            return f"rank {rank[at]} of {len(chosen)}, the {superlative} {count} are kept"
-        return f"rank {rank[at]} of {len(chosen)}, keeps {count}"
-
-    return Judgement(kept, explain)
+"""The words that a group alone answers: fields of `policy_keep.Keep`, each with what it means. Those that are
+not here are put together from several: calendar periods (`calendar`), lineage (`lineage_words`), combinators
+and the budget (`answers`)."""

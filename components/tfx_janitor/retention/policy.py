@@ -1,7 +1,7 @@
 """What to keep and what may go: the schema of a policy, and everything that it refuses.
 
 A policy is a value: it reads no clock and no store, and it deletes nothing. The vocabulary of its rules
-stands in `policy_rules`, the kinds of values in `policy_fields`.
+stands in `policy_rules` and `policy_keep`, the kinds of values in `policy_fields`.
 
 Whatever looks like a mistake is refused rather than guessed at, for a wrong guess costs a model: unknown
 keys, keys without a value, words that can keep nothing, rules that contradict themselves.
@@ -24,11 +24,13 @@ from ruamel.yaml import YAML
 from tfx_janitor.payload.places import parse
 from tfx_janitor.payload.verification import Level
 from tfx_janitor.retention import policy_fields as fields
-from tfx_janitor.retention import policy_file
+from tfx_janitor.retention import policy_file, tfx_policy
 from tfx_janitor.retention.durations import format_duration
 from tfx_janitor.retention.policy_errors import policy_error, shown, wrong
 from tfx_janitor.retention.policy_file import Document, FieldPath, Format, PolicyError, Problem
-from tfx_janitor.retention.policy_rules import CheckpointRule, Keep, Match, Part, Rule
+from tfx_janitor.retention.policy_keep import Best, Grouping, Keep
+from tfx_janitor.retention.policy_part import Part
+from tfx_janitor.retention.policy_rules import CheckpointRule, Match, Rule
 
 __all__ = [
     "CheckpointRule",
@@ -169,6 +171,33 @@ class RetentionPolicy(Part):
         return cls._from_document(Document(source, mapping), roots, serving)
 
     @classmethod
+    def from_tfx(
+        cls,
+        policies: tfx_policy.GarbageCollectionPolicy
+        | Mapping[tfx_policy.Output, tfx_policy.GarbageCollectionPolicy],
+        *,
+        roots: Sequence[str],
+        match: Mapping[str, Any] | None = None,
+        unsafe_delete_all: bool = False,
+        **others: Any,
+    ) -> RetentionPolicy:
+        """Converts TFX's own `GarbageCollectionPolicy`, whose collector TFX removed.
+
+        Args:
+          policies: one message, or the messages of several outputs by (node id, output key).
+          roots: only payloads strictly inside these may ever be deleted.
+          match: which artifacts the one message governs; with several, what these must fit besides, such as
+            `{"pipeline": "inception"}`.
+          unsafe_delete_all: takes a `num_artifacts` of zero or less at its word, as TFX did: keep nothing.
+          **others: the other fields of a policy, such as `grace="3d"`, as `from_dict` takes them.
+
+        Raises:
+          PolicyError: names all that cannot be converted, or is no policy.
+        """
+        rules = tfx_policy.rules(policies, match=match, unsafe_delete_all=unsafe_delete_all)
+        return cls.from_dict(dict(version=1, rules=rules, **others), source="from_tfx", roots=roots)
+
+    @classmethod
     def _from_document(
         cls, document: Document, roots: Sequence[str] | None, serving: Sequence[str] | None
     ) -> RetentionPolicy:
@@ -212,6 +241,11 @@ _KEYS: Mapping[str, Iterable[str]] = {
     "rules": Rule.model_fields,
     "match": Match.model_fields,
     "keep": Keep.model_fields,
+    "any_of": Keep.model_fields,
+    "all_of": Keep.model_fields,
+    "unless": Keep.model_fields,
+    "best": Best.model_fields,
+    "groups": Grouping.model_fields,
     "checkpoints": CheckpointRule.model_fields,
 }
 

@@ -22,6 +22,10 @@ _MISSING = {
     "rules": "add at least one rule; what no rule matches is never touched",
     "name": "give the rule a name; plans and reasons refer to it",
     "match": 'say which artifacts the rule governs, such as match: {type: Model, pipeline: "mine-*"}',
+    "metric": "name a property, or a metric of the evaluation's payload, such as accuracy",
+    "count": "say how many of the best to keep",
+    "mode": "say max if more of the metric is better, min if less is",
+    "property": "name the property whose values make the groups",
 }
 
 _EXPECTED = {

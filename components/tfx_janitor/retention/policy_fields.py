@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +20,8 @@ from pydantic import (
 from tfx_janitor.payload.places import PlaceError, parse
 from tfx_janitor.retention import durations, sizes
 from tfx_janitor.retention.policy_errors import shown, wrong
+
+Item = TypeVar("Item")
 
 Scalar = str | int | float | bool
 """The values that MLMD properties have. MLMD keeps flags as integers: `true` equals 1."""
@@ -75,6 +77,13 @@ def _listed(value: object) -> object:
 def _some(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if not values:
         raise wrong("expected at least one, got an empty list")
+    return values
+
+
+def _several(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(values) < 2:
+        came = "one" if values else "an empty list"
+        raise wrong(f"expected at least two to put together, got {came}; write its words directly")
     return values
 
 
@@ -162,6 +171,20 @@ Tags = Annotated[
     WithJsonSchema(_TEXT_OR_LIST),
 ]
 """One tag or a list of them."""
+
+Some = Annotated[tuple[Item, ...], AfterValidator(_some)]
+"""A list that is not empty."""
+
+Several = Annotated[tuple[Item, ...], AfterValidator(_several)]
+"""A list of two or more: one alone needs no list."""
+
+Selectors = Annotated[
+    tuple[Item, ...], AfterValidator(_distinct), AfterValidator(_some), BeforeValidator(_listed)
+]
+"""One of some known words, or a list of them."""
+
+Budget = Annotated[int, Strict(), Field(ge=1), BeforeValidator(_size), WithJsonSchema(_BYTES)]
+"""As `Bytes`, and not zero."""
 
 Ids = Annotated[tuple[Count, ...], AfterValidator(_distinct), AfterValidator(_some)]
 Groups = Annotated[tuple[Annotated[Text, AfterValidator(_group)], ...], AfterValidator(_distinct)]

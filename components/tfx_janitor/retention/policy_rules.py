@@ -1,29 +1,20 @@
 """One rule of a policy: which artifacts it governs, how it groups them, and what stays.
 
-What the words of `Keep` mean for a group of artifacts stands in `keeps`, what those of `CheckpointRule` mean
-for a directory in `pruning`. A new word is one field here and one entry there.
+The words of `keep` stand in `policy_keep`; what those of `CheckpointRule` mean for a directory in `pruning`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    ValidationInfo,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
 from tfx_janitor.retention import policy_fields as fields
 from tfx_janitor.retention.policy_errors import wrong
 from tfx_janitor.retention.policy_fields import GROUPS, PROPERTY
+from tfx_janitor.retention.policy_keep import Keep
+from tfx_janitor.retention.policy_part import Words
 
 _DATA_TYPES = frozenset(
     {"Examples", "ExampleAnomalies", "ExampleStatistics", "ExampleValidationMetrics", "ExamplesDiff"}
@@ -32,30 +23,7 @@ _DATA_TYPES = frozenset(
 """TFX's own types that nothing ever blesses or pushes."""
 
 
-class Part(BaseModel):
-    """A mapping of the policy: immutable, and without room for unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class _Words(Part):
-    """A mapping in which a key is either said, with a value, or not said at all."""
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _said(cls, value: object, info: ValidationInfo) -> object:
-        # In a file `last:` with nothing behind it is an accident that would silently keep nothing. In Python
-        # `Keep(last=None)` is how a caller passes on an option that was not given.
-        if value is None and info.context == "file":
-            raise wrong("expected a value, got nothing (null); give one or remove the key")
-        return value
-
-    @model_serializer(mode="wrap")
-    def _only_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: value for key, value in handler(self).items() if value is not None}
-
-
-class Match(_Words):
+class Match(Words):
     """Which artifacts a rule governs: those that fit all that is said here.
 
     Patterns are shell-like and case-sensitive: `*`, `?`, `[abc]`; a literal `[` is written `[[]`. Of several
@@ -89,44 +57,15 @@ class Match(_Words):
     ) -> bool:
         """Whether an artifact fits; None stands for a value that it does not have."""
         return (
-            _fits(self.type, type)
-            and _fits(self.pipeline, pipeline)
-            and _fits(self.node, node)
-            and _fits(self.output, output)
+            fits(self.type, type)
+            and fits(self.pipeline, pipeline)
+            and fits(self.node, node)
+            and fits(self.output, output)
             and all(key in properties and properties[key] == value for key, value in self.properties.items())
         )
 
 
-class Keep(_Words):
-    """What a rule keeps of each group; an artifact stays if any of these words keeps it.
-
-    Each word is one field here and one entry in `keeps`.
-    """
-
-    last: fields.Count | None = None
-    """The newest N."""
-    first: fields.Count | None = None
-    """The oldest N."""
-    within: fields.PositiveDuration | None = None
-    """All that are at most this much older than the newest of the group, however long ago that was."""
-    newer_than: fields.PositiveDuration | None = None
-    """All that are younger than this, measured from now."""
-    blessed: fields.Count | None = None
-    """The newest N that are blessed."""
-    pushed: fields.Count | None = None
-    """The newest N that were pushed."""
-    tagged: fields.Tags | None = None
-    """All that carry one of these tags."""
-    ids: fields.Ids | None = None
-    """The artifacts with these MLMD ids."""
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is kept."""
-        return all(getattr(self, word) is None for word in type(self).model_fields)
-
-
-class CheckpointRule(_Words):
+class CheckpointRule(Words):
     """Which checkpoints stay inside a ModelRun; a checkpoint stays if any of these words keeps it.
 
     What each word means, and where the meaning comes from, stands in `pruning`.
@@ -146,7 +85,7 @@ class CheckpointRule(_Words):
         return self
 
 
-class Rule(_Words):
+class Rule(Words):
     """What happens to the artifacts that match; with `checkpoints` and no `keep` none of them is deleted."""
 
     name: fields.Name
@@ -174,7 +113,7 @@ class Rule(_Words):
             )
         if self.keep is None and self.checkpoints is None:
             raise wrong("the rule asks for nothing; give it keep, checkpoints or both")
-        if self.checkpoints is not None and not _fits(self.match.type, "ModelRun"):
+        if self.checkpoints is not None and not fits(self.match.type, "ModelRun"):
             types = " or ".join(self.match.type)
             raise wrong(
                 f"useless on artifacts of type {types}: checkpoints lie in a ModelRun; match type: ModelRun",
@@ -189,7 +128,7 @@ class Rule(_Words):
         if self.keep is None:
             raise wrong("unsafe_delete_all needs keep: {} beside it, to say that nothing is kept")
         if not self.keep.is_empty:
-            words = ", ".join(word for word in Keep.model_fields if getattr(self.keep, word) is not None)
+            words = ", ".join(self.keep.said)
             raise wrong(f"contradicts unsafe_delete_all: true, but keeps {words}; remove one of them", "keep")
         if self.checkpoints is not None:
             raise wrong(
@@ -200,10 +139,12 @@ class Rule(_Words):
     def _refuse_words_that_never_keep(self) -> None:
         if self.keep is None or not _DATA_TYPES.issuperset(self.match.type):
             return
-        for word in ("blessed", "pushed"):
-            if getattr(self.keep, word) is not None:
-                types = " or ".join(self.match.type)
-                raise wrong(f"can never keep anything: nothing of type {types} is ever {word}", "keep", word)
+        types = " or ".join(self.match.type)
+        for at, keep in self.keep.walk():
+            for word in ("blessed", "pushed"):
+                if getattr(keep, word) is not None:
+                    message = f"can never keep anything: nothing of type {types} is ever {word}"
+                    raise wrong(message, "keep", *at, word)
 
     def group_of(
         self, pipeline: str | None, node: str | None, output: str | None, properties: Mapping[str, object]
@@ -216,5 +157,6 @@ class Rule(_Words):
         )
 
 
-def _fits(patterns: Iterable[str], value: str | None) -> bool:
+def fits(patterns: Iterable[str], value: str | None) -> bool:
+    """Whether one of the shell-like patterns fits; `*` alone also fits None."""
     return any(pattern == "*" or (value is not None and fnmatchcase(value, pattern)) for pattern in patterns)

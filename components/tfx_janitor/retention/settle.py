@@ -11,13 +11,15 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from tfx_janitor.lineage.snapshot import ArtifactState, state_name
 from tfx_janitor.payload.places import Place
 from tfx_janitor.retention import holds
+from tfx_janitor.retention.answers import RuleAnswer, answer
 from tfx_janitor.retention.case import MODEL, MODEL_RUN, PRESENT, Case, Group
 from tfx_janitor.retention.facts import CheckpointFact, StorageFacts
-from tfx_janitor.retention.keeps import RuleAnswer, answer
+from tfx_janitor.retention.lineage_words import Reach
 from tfx_janitor.retention.plan import (
     CheckpointDecision,
     Decision,
@@ -49,7 +51,7 @@ class Nomination:
       answers: each rule's answer for each of its groups.
       seats: where a row sits: indexes into `answers` with the index in that group.
       held: lineage holds by row, also of rows that no rule governs.
-      rows: governed, kept by no rule and held by no lineage hold.
+      rows: governed, kept by no rule and held by no lineage hold, before anybody knows what else stays.
     """
 
     case: Case
@@ -58,15 +60,28 @@ class Nomination:
     held: Mapping[int, Sequence[Reason]]
     rows: frozenset[int]
 
-    def policy_reasons(self, row: int) -> Iterator[Reason]:
-        """What each governing rule says of a row."""
+    def policy_reasons(self, row: int, reach: Reach) -> Iterator[Reason]:
+        """What each governing rule says of a row, given what is deleted."""
         for rule in self.case.governed[row]:
             if rule.keep is None:
                 yield Reason(
                     "keep.prunes-inside", "this rule prunes checkpoints and never deletes", rule.name
                 )
         for answered, at in self.seats.get(row, ()):
-            yield from self.answers[answered].reasons(at)
+            yield from self.answers[answered].reasons(at, reach)
+
+    def keeps(self, row: int, reach: Reach | None = None) -> bool:
+        """Whether some rule keeps a row; without `reach` none does for the sake of something else."""
+        return any(self.answers[number].keeps(at, reach) for number, at in self.seats[row])
+
+    @cached_property
+    def asking_lineage(self) -> frozenset[int]:
+        """Those of `rows` that some rule may yet keep for the sake of what stays."""
+        return frozenset(
+            row
+            for row in self.rows
+            if any(self.answers[number].asks_lineage for number, _ in self.seats[row])
+        )
 
 
 @dataclass(frozen=True)
@@ -114,6 +129,15 @@ class Settlement:
         """All holds on a row: lineage, storage, dependent."""
         return (*self.nomination.held.get(row, ()), *self.held.get(row, ()))
 
+    def reasons_of(self, row: int) -> tuple[Reason, ...]:
+        """All that is to be said of a governed row: holds, then each rule's words, kept and missed."""
+        return (*self.holds_on(row), *self.nomination.policy_reasons(row, self.reach))
+
+    @cached_property
+    def reach(self) -> Reach:
+        """What the words of lineage find."""
+        return Reach(self.nomination.case, self.facts, self.deletions)
+
     def _losing_groups(self) -> Iterator[tuple[Group, list[int]]]:
         snapshot = self.nomination.case.snapshot
         for group in self.nomination.case.groups:
@@ -155,19 +179,21 @@ def settle(nomination: Nomination, facts: StorageFacts, *, trusting: bool = Fals
     deletions = {row for row in nomination.rows if row not in held and row in facts.places}
     while True:
         settlement = Settlement(nomination, facts, frozenset(deletions), held, clusters)
+        needed = {
+            row for row in nomination.asking_lineage & deletions if nomination.keeps(row, settlement.reach)
+        }
         found = dict(_shared_payloads(settlement))
         if not trusting:
-            found = {
-                **dict(_unverified_survivors(settlement)),
-                **dict(_needed_checkpoints(settlement)),
-                **found,
-            }
-        if not found:
+            found = {**dict(_needed_checkpoints(settlement)), **found}
+            if not found and not needed:
+                # Asked last: the more stays, the likelier that one of those that stay is whole.
+                found = dict(_unverified_survivors(settlement))
+        if not found and not needed:
             return settlement
         # Each round keeps more and deletes less, so this ends.
         for row, reason in found.items():
             held.setdefault(row, []).append(reason)
-        deletions -= found.keys()
+        deletions -= found.keys() | needed
 
 
 def decide(settlement: Settlement, *, metadata: str, created_ms: int) -> Plan:
@@ -191,7 +217,7 @@ def decide(settlement: Settlement, *, metadata: str, created_ms: int) -> Plan:
 def _decision(settlement: Settlement, row: int) -> Decision:
     case = settlement.nomination.case
     snapshot = case.snapshot
-    reasons = (*settlement.holds_on(row), *settlement.nomination.policy_reasons(row))
+    reasons = settlement.reasons_of(row)
     verdict = verdict_of(reasons)
     if verdict == "delete" and row not in settlement.deletions:
         reasons = (*reasons, Reason("unknown.payload", "its payload was not looked at"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from tfx_janitor.payload import checkpoints, filesystem, saved_model
+from tfx_janitor.payload import checkpoints, evaluation, filesystem, saved_model
 from tfx_janitor.payload.places import resolve
 from tfx_janitor.payload.verification import Level, Verification
 from tfx_janitor.retention.facts import CheckpointFact, Verified
@@ -67,6 +67,15 @@ def verify_checkpoint(order: CheckpointOrder) -> Verified:
         if checkpoint.name == order.name:
             return _summed([checkpoints.verify(order.directory, checkpoint, order.level)], order.level)
     return Verified(False, f"{order.name} is gone")
+
+
+def read_evaluation(uri: str) -> dict[str, float]:
+    """The metrics of a ModelEvaluation by name, as `best` of a policy names them.
+
+    Raises:
+      EvaluationError: they cannot be read.
+    """
+    return evaluation.read_metrics(resolve(uri).path)
 
 
 def candidate_of(checkpoint: checkpoints.Checkpoint) -> Candidate:

@@ -12,8 +12,10 @@ import numpy as np
 from tfx_janitor.lineage.snapshot import ArtifactState
 from tfx_janitor.payload.places import Place, PlaceError, parse, resolve
 from tfx_janitor.payload.verification import Level
+from tfx_janitor.retention.answers import members_with_budget
 from tfx_janitor.retention.case import PRESENT, PUSHED_MODEL, Case
-from tfx_janitor.retention.facts import CheckpointFact, StorageFacts, Verified
+from tfx_janitor.retention.facts import CheckpointFact, Evidence, StorageFacts, Verified
+from tfx_janitor.retention.metrics import payloads_with_metrics
 from tfx_janitor.retention.plan import Plan
 from tfx_janitor.retention.settle import Nomination, Settlement, decide, judge_checkpoints, nominate, settle
 from tfx_janitor.survey import look
@@ -38,7 +40,8 @@ def judge(case: Case, crew: Crew, level: Level, *, measure_all: bool = False) ->
     Args:
       level: how thoroughly the Models and checkpoints that must survive are verified.
     """
-    nomination = nominate(case)
+    nomination = nominate(_with_evidence(case, crew))
+    case = nomination.case
     facts = _look_at_places(case)
     tentative = settle(nomination, facts, trusting=True)
     facts = _measure(tentative, facts, crew, measure_all)
@@ -49,6 +52,22 @@ def judge(case: Case, crew: Crew, level: Level, *, measure_all: bool = False) ->
     if level is not Level.STRUCTURE:
         facts = _verify_checkpoints(nomination, facts, crew, level)
     return settle(nomination, facts)
+
+
+def _with_evidence(case: Case, crew: Crew) -> Case:
+    """The case with what its policy's words must ask storage; most policies ask nothing."""
+    evaluations, members = payloads_with_metrics(case), members_with_budget(case)
+    if not evaluations and not members:
+        return case
+    read = crew.run("read evaluations", look.read_evaluation, _uris(case, evaluations))
+    sizes = crew.run("measure", look.measure, _uris(case, members))
+    told = dict(zip(evaluations, read, strict=True))
+    evidence = Evidence(
+        metrics={row: found for row, found in told.items() if not isinstance(found, Failed)},
+        unreadable={row: found.error for row, found in told.items() if isinstance(found, Failed)},
+        bytes={row: size for row, size in zip(members, sizes, strict=True) if not isinstance(size, Failed)},
+    )
+    return dataclasses.replace(case, evidence=evidence)
 
 
 def _look_at_places(case: Case) -> StorageFacts:
@@ -77,11 +96,8 @@ def _destinations(case: Case) -> Iterable[tuple[int, Place]]:
     snapshot = case.snapshot
     for row in snapshot.rows_of_type(PUSHED_MODEL):
         destination = snapshot.property(row, "pushed_destination")
-        if (
-            snapshot.artifacts.state[row] not in PRESENT
-            or snapshot.property(row, "pushed") != 1
-            or not destination
-        ):
+        # Whatever state the PushedModel is in: a server loads what stands there, not what a store says.
+        if snapshot.property(row, "pushed") != 1 or not destination:
             continue
         try:
             place = resolve(str(destination))
@@ -119,7 +135,8 @@ def _measure(tentative: Settlement, facts: StorageFacts, crew: Crew, measure_all
         ]
     else:
         rows = sorted(tentative.deletions)
-    sizes: dict[int, int] = {}
+    sizes = {row: case.evidence.bytes[row] for row in rows if row in case.evidence.bytes}
+    rows = [row for row in rows if row not in sizes]
     unreadable: dict[int, str] = {}
     for row, answer in zip(rows, crew.run("measure", look.measure, _uris(case, rows)), strict=True):
         if not isinstance(answer, Failed):

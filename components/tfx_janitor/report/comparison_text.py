@@ -1,0 +1,133 @@
+"""A comparison of two policies as a person reads it: what differs, why, and what it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tfx_janitor.report.plan_view import MOST
+from tfx_janitor.report.sentences import inside, why
+from tfx_janitor.report.tables import STYLES
+from tfx_janitor.report.text import count, minute, size, text
+from tfx_janitor.retention.comparison import Change, Comparison, Difference, Standing
+from tfx_janitor.retention.plan import Decision
+
+
+def comparison_lines(
+    comparison: Comparison, *, old: str, new: str, most: int | None = MOST
+) -> Iterator[RenderableType]:
+    """The changes, and what they come to.
+
+    Args:
+      old: what the old policy is called, such as its file; likewise `new`.
+      most: changes that are listed; None lists all.
+    """
+    difference = comparison.difference
+    listed = list(islice(comparison.changes, most))
+    if not listed:
+        agreed = count(difference.same, "artifact")
+        yield text(f"Nothing differs: {new} decides as {old} does, on {agreed} that a rule governs.")
+        return
+    yield _change_table(listed)
+    yield Text()
+    changed = sum(1 for _ in comparison.changes)
+    if len(listed) < changed:
+        yield Text(f"{changed - len(listed):,} more not listed here; --all lists everything", "dim")
+        yield Text()
+    yield text(f"With {new} instead of {old}:", "bold")
+    for line in _told(difference):
+        yield Text(f"  {line}")
+    yield _freed(comparison)
+
+
+def _change_table(changes: Sequence[Change]) -> RenderableType:
+    """One line for each change, the newest first, under a heading for each output of each node."""
+    grouped: dict[tuple[str, str, str, str], list[Change]] = {}
+    for change in changes:
+        told = change.told
+        owner = (told.pipeline or "", told.node or "", told.output or "", told.type)
+        grouped.setdefault(owner, []).append(change)
+    widths = [max(len(line) for line in column) for column in zip(*map(_cells, changes), strict=True)]
+
+    def columns() -> Table:
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(justify="right", no_wrap=True, min_width=max(widths[0], len("id")))
+        table.add_column(no_wrap=True, style="dim", min_width=len("2026-11-22 10:36"))
+        table.add_column(justify="right", no_wrap=True, min_width=max(widths[1], len("size")))
+        table.add_column(no_wrap=True, min_width=max(widths[2], len("verdict")))
+        table.add_column(overflow="fold")
+        return table
+
+    head = columns()
+    head.add_row(*(Text(name, "dim") for name in ("id", "created (UTC)", "size", "verdict", "why")))
+    parts: list[RenderableType] = [head]
+    for owner in sorted(grouped):
+        pipeline, node, output, type_name = owner
+        place = " / ".join(part for part in (pipeline or "no known pipeline", node, output) if part)
+        parts += [Text(), Text.assemble(text(place, "bold"), text(f" ({type_name})", "dim"))]
+        table = columns()
+        for change in sorted(grouped[owner], key=lambda c: c.told.artifact_id, reverse=True):
+            artifact_id, measured, _ = _cells(change)
+            created = minute(change.told.created_ms)
+            table.add_row(artifact_id, created, measured, _verdict(change), _why(change))
+        parts.append(table)
+    return Group(*parts)
+
+
+def _cells(change: Change) -> tuple[str, str, str]:
+    return str(change.told.artifact_id), size(change.bytes), _verdict(change).plain
+
+
+def _verdict(change: Change) -> Text:
+    old, new = change.standings
+    if old == new:
+        return Text.assemble(_styled(new), "; inside differs")
+    return Text.assemble(_styled(old), " -> ", _styled(new))
+
+
+def _styled(standing: Standing) -> Text:
+    return Text(standing, STYLES.get(standing, "dim"))
+
+
+def _why(change: Change) -> Text:
+    told = [("old: ", line) for line in _side(change.old)] + [("new: ", line) for line in _side(change.new)]
+    return Text("\n").join(Text.assemble((whose, "dim"), text(line)) for whose, line in told)
+
+
+def _side(decision: Decision | None) -> list[str]:
+    return ["no rule governs it"] if decision is None else [why(decision), *inside(decision)]
+
+
+def _told(difference: Difference) -> Iterator[str]:
+    d = difference
+    if d.deletes:
+        yield f"{count(d.deletes, 'artifact')} would be deleted that stayed ({size(d.deletes_bytes)})"
+    if d.spares:
+        yield f"{count(d.spares, 'artifact')} would stay that would have gone ({size(d.spares_bytes)})"
+    if d.checkpoints_deletes:
+        more = count(d.checkpoints_deletes, "checkpoint")
+        yield f"{more} would be deleted inside what stays ({size(d.checkpoints_deletes_bytes)})"
+    if d.checkpoints_spares:
+        fewer = count(d.checkpoints_spares, "checkpoint")
+        yield f"{fewer} would stay that would have gone ({size(d.checkpoints_spares_bytes)})"
+    if d.governs:
+        yield f"{count(d.governs, 'artifact')} would be governed that no rule governed"
+    if d.releases:
+        yield f"{count(d.releases, 'artifact')} would no longer be governed by any rule"
+    if d.doubts:
+        yield f"{count(d.doubts, 'artifact')} would be unknown that could be judged"
+    if d.understands:
+        yield f"{count(d.understands, 'artifact')} could be judged that would be unknown"
+    yield f"{count(d.same, 'artifact')} would be judged as before"
+
+
+def _freed(comparison: Comparison) -> Text:
+    old, new = (plan.summary.bytes_reclaimable for plan in (comparison.old, comparison.new))
+    if old == new:
+        return Text.assemble((size(new), "bold"), " would be freed, as before")
+    more = f"{size(abs(new - old))} {'more' if new > old else 'less'}"
+    return Text.assemble((more, "bold"), f" would be freed: {size(new)} instead of {size(old)}")

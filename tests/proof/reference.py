@@ -1,0 +1,129 @@
+"""A janitor that is as plain and slow as possible: verdicts as docs/deciding.md has them, and nothing else."""
+
+import posixpath
+
+from tests.proof.reference_words import HERE, IN, OUT, Words, fits, milliseconds
+
+
+def place(uri):
+    scheme, _, path = uri.rpartition("://")
+    if scheme in ("", "file"):
+        path = path.removeprefix("localhost") if scheme else path
+        return "file:" + posixpath.normpath("//" + path) if path.startswith("/") else None
+    path = posixpath.normpath(path)
+    return None if path == "." else f"{scheme.lower()}:/{path}"
+
+
+def inside(inner, outer):
+    return inner.startswith(outer + "/")
+
+
+def overlap(one, other):
+    return None not in (one, other) and (one == other or inside(one, other) or inside(other, one))
+
+
+class Reference(Words):
+    """Judges one history by one policy."""
+
+    def __init__(self, history, policy):
+        super().__init__(history)
+        self.policy, self.own = policy, history["own"]
+        self.place = {a: place(x["uri"]) for a, x in self.artifacts.items()}
+        self.there = {a for a, x in self.artifacts.items() if x["state"] != "DELETED"}
+        self.destinations = {p: place(self.prop(p, "pushed_destination")) for p in self.standing}
+        self.active = {e for e in self.executions if self.is_active(e)}
+        self.active_runs = {self.executions[e]["run"] for e in {*self.active, self.own} - {None}} - {None}
+        self.newest = {}
+        for e, x in sorted(self.executions.items(), key=lambda item: (item[1]["created"], item[0])):
+            if x["state"] in ("COMPLETE", "CACHED") and e not in self.acts:
+                self.newest[(x["pipeline"], x["node"]) if x["node"] else x["type"]] = e
+        self.blessed = set().union(*(self.latest_blessed(states) for states in (HERE, HERE[:1])))
+
+    def is_active(self, e):
+        x, stale = self.executions[e], self.policy.get("stale_after")
+        silent = self.now - x["updated"]
+        running = x["state"] in ("NEW", "RUNNING") and e not in self.acts and e != self.own
+        return running and not (stale and silent >= milliseconds(stale))
+
+    def owner(self, a):
+        e = self.producer(a)
+        x = self.executions.get(e, {"pipeline": None, "node": None})
+        keys = [key for b, f, kind, key, _ in self.events if (b, f) == (a, e) and kind in OUT]
+        return {"pipeline": x["pipeline"], "node": x["node"], "output": keys[0] if keys else None}
+
+    def latest_blessed(self, states):
+        chosen = {}
+        for m in sorted(self.typed(self.artifacts, "Model")):
+            blessings = {b for b in self.blessings(m) if self.artifacts[b]["state"] in states}
+            if blessings and self.artifacts[m]["state"] in states:
+                chosen[self.owner(m)["pipeline"]] = {m, *blessings}
+        return set().union(*chosen.values())
+
+    def unknown(self, a):
+        local = (self.place[a] or "").startswith("file:")
+        return self.artifacts[a]["state"] not in HERE or self.producer(a) is None or not local
+
+    def held(self, a):
+        x, where = self.artifacts[a], self.place[a] or ""
+        used = {e for b, e, *_ in self.events if b == a}
+        makers = {self.executions[e]["type"].rpartition(".")[2] for e in self.executions_of(a, OUT)}
+        age, min_age = self.now - x["created"], milliseconds(self.policy.get("min_age", "1d"))
+        model_not_whole = not any(self.artifacts[m]["whole"] for m in self.siblings(a, "Model"))
+        return (
+            bool(used & self.active)
+            or any(self.executions[e]["run"] in self.active_runs for e in used)
+            or bool(self.executions_of(a, OUT) & {*self.newest.values()})
+            or a in self.blessed | self.pinned | self.standing
+            or bool(self.typed({a}, "Model") and self.pushes(a) & self.standing)
+            or self.prop(a, "is_external") == 1
+            or "Importer" in makers
+            or not any(inside(where, place(root)) for root in self.policy["roots"])
+            or any(overlap(where, served) for served in self.destinations.values())
+            or age < max(min_age, 0)
+            or (x["type"] == "ModelRun" and x["checkpoints"] and model_not_whole)
+        )
+
+    def matches(self, match, a):
+        has = {"type": self.artifacts[a]["type"], **self.owner(a)}
+        equal = all(self.prop(a, name) == value for name, value in match.get("properties", {}).items())
+        return equal and all(fits(match.get(name, "*"), value) for name, value in has.items())
+
+    def groups(self, rule):
+        """The groups of a rule, each newest first: what it matches of all that is LIVE or marked."""
+        found = {}
+        for a in sorted(self.there, key=lambda a: (self.artifacts[a]["created"], a), reverse=True):
+            if self.artifacts[a]["state"] in HERE and self.matches(rule["match"], a):
+                owner = self.owner(a)
+                by = rule.get("group_by", ["pipeline", "node", "output"])
+                key = [owner[b] if b in owner else self.prop(a, b.removeprefix("properties.")) for b in by]
+                found.setdefault(tuple(key), []).append(a)
+        return list(found.values())
+
+    def settle(self, governed, stays):
+        """All that stays if what is given stays: what words keep by it, and what shares a payload with it."""
+        while True:
+            more = set(stays)
+            for rule in self.policy["rules"]:
+                for group in self.groups(rule):
+                    more |= self.keep(rule["keep"], group, stays) if "keep" in rule else set(group)
+            more |= {a for a in governed for b in stays - {a} if overlap(self.place[a], self.place[b])}
+            more |= self.mixed
+            if more == stays:
+                return stays
+            stays = more
+
+    def verdicts(self):
+        """Keep, delete or unknown for every artifact that a rule governs and that is not DELETED."""
+        rules = self.policy["rules"]
+        governed = {a for a in self.there if any(self.matches(rule["match"], a) for rule in rules)}
+        unknown = {a for a in governed if self.unknown(a)}
+        stays = self.settle(governed, self.there - governed | unknown | {a for a in governed if self.held(a)})
+        missing = {a for a in governed - stays if self.artifacts[a]["bytes"] is None}
+        stays = self.settle(governed, stays | missing)
+        lost = set()
+        for group in [group for rule in rules if "keep" in rule for group in self.groups(rule)]:
+            models = self.typed(group, "Model")
+            lost |= set() if any(self.artifacts[m]["whole"] for m in models & stays) else models
+        stays = self.settle(governed, stays | lost)
+        unknown |= missing | self.mixed
+        return {a: "unknown" if a in unknown else "keep" if a in stays else "delete" for a in governed}

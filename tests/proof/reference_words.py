@@ -1,0 +1,208 @@
+"""What the words of `keep` keep, sentence by sentence as docs/policy.md has them: plain, slow, and on its own."""
+
+import math
+import re
+from datetime import datetime, timezone
+from fnmatch import fnmatchcase
+
+HERE, IN, OUT = ("LIVE", "MARKED_FOR_DELETION"), ("INPUT", "DECLARED_INPUT"), ("OUTPUT", "DECLARED_OUTPUT")
+PERIODS = dict(hourly="%Y %j %H", daily="%Y %j", weekly="%G %V", monthly="%Y %m", quarterly="", yearly="%Y")
+UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
+
+
+def milliseconds(duration):
+    return sum(int(n) * UNITS[unit] for n, unit in re.findall(r"(\d+)(ms|[dhms])", duration))
+
+
+def fits(patterns, value):
+    patterns = [patterns] if isinstance(patterns, str) else patterns
+    return any(p == "*" or (value is not None and fnmatchcase(value, p)) for p in patterns)
+
+
+def period(word, created):
+    t = datetime.fromtimestamp(created / 1000, timezone.utc)
+    return (t.year, (t.month - 1) // 3) if word == "quarterly" else t.strftime(PERIODS[word])
+
+
+class Words:
+    """One history: who made what of what, and what a `keep` keeps of a group, newest first."""
+
+    def __init__(self, history):
+        self.now, self.artifacts, self.executions = (
+            history["now"],
+            history["artifacts"],
+            history["executions"],
+        )
+        self.acts = {e for e, x in self.executions.items() if x["type"].startswith("tfx_janitor.act.")}
+        self.events = [event for event in history["events"] if event[1] not in self.acts]
+        self.standing = set(history["standing"])
+        ends = [
+            (p["artifact"], [t for t in (p["until"], p["released"]) if t is not None])
+            for p in history["pins"]
+        ]
+        self.pinned = {a for a, times in ends if self.now < min(times, default=math.inf)}
+        self.mixed = set()
+
+    def prop(self, a, name):
+        return self.artifacts[a]["properties"].get(name)
+
+    def typed(self, artifacts, *types):
+        return {a for a in artifacts if self.artifacts[a]["type"] in types}
+
+    def executions_of(self, a, kinds, but=()):
+        return {e for b, e, kind, key, _ in self.events if b == a and kind in kinds and key not in but}
+
+    def artifacts_of(self, e, kinds):
+        return {a for a, f, kind, *_ in self.events if f == e and kind in kinds}
+
+    def step(self, artifacts, there, back, but=()):
+        return {
+            b
+            for a in artifacts
+            for e in self.executions_of(a, there, but)
+            for b in self.artifacts_of(e, back)
+        }
+
+    def walk(self, artifacts, there, back):
+        found = new = self.step(artifacts, there, back)
+        while new:
+            new = self.step(new, there, back) - found
+            found = found | new
+        return found
+
+    def producer(self, a):
+        complete = {e for e in self.executions_of(a, OUT) if self.executions[e]["state"] == "COMPLETE"}
+        return min(complete, default=None)
+
+    def siblings(self, a, *types):
+        made = self.artifacts_of(self.producer(a), OUT)
+        return self.typed({b for b in made if self.producer(b) == self.producer(a)}, *types)
+
+    def models(self, a):
+        return self.typed({a}, "Model") or (
+            self.siblings(a, "Model") if self.typed({a}, "ModelRun") else set()
+        )
+
+    def blessings(self, model):
+        def names(b):
+            by_id, uri = self.prop(b, "current_model_id"), self.prop(b, "current_model")
+            return by_id == model if by_id is not None else uri == self.artifacts[model]["uri"]
+
+        return {
+            b
+            for b in self.typed(self.artifacts, "ModelBlessing")
+            if self.prop(b, "blessed") == 1 and names(b)
+        }
+
+    def pushes(self, model):
+        def sources(p):
+            taken = self.step({p}, OUT, IN)
+            return taken | self.step(self.typed(taken, "InfraBlessing"), OUT, IN)
+
+        return {
+            p
+            for p in self.typed(self.artifacts, "PushedModel")
+            if self.prop(p, "pushed") == 1 and model in sources(p)
+        }
+
+    def metric(self, a, name):
+        if name in self.artifacts[a]["properties"]:
+            return self.prop(a, name)
+        if self.typed({a}, "ModelRun"):
+            return next((self.metric(m, name) for m in sorted(self.models(a), reverse=True)), None)
+        derived = self.step({a}, IN, OUT, but=("baseline_model", "base_model"))
+        derived = sorted(
+            derived - self.typed(derived, "Model", "ModelRun", "PushedModel", "InfraBlessing"), reverse=True
+        )
+        told = [self.artifacts[d]["properties"] for d in derived]
+        told += [self.artifacts[d]["metrics"] or {} for d in derived if self.typed({d}, "ModelEvaluation")]
+        return next((found[name] for found in told if name in found), None)
+
+    def best(self, group, metric, count, mode):
+        values = {a: self.metric(a, metric) for a in group}
+        numbers = [a for a in group if isinstance(values[a], (int, float)) and not math.isnan(values[a])]
+        return set(sorted(numbers, key=lambda a: values[a], reverse=mode == "max")[:count])
+
+    def dated(self, group, words):
+        kept = set()
+        for word in (word for word in PERIODS if word in words):
+            before, found = None, []
+            for a in group:
+                this = period(word, self.artifacts[a]["created"])
+                found += [a] if this != before and a not in kept else []
+                before = this
+            oldest = [] if group[-1] in {*found, *kept} else group[-1:]
+            kept |= set((found + oldest)[: words[word]])
+        return kept
+
+    def by_value(self, group, groupings):
+        parts = [group]
+        for g in groupings:
+            named = [{a: self.prop(a, g["property"]) for a in part} for part in parts]
+            if len({type(v) for values in named for v in values.values() if v is not None}) > 1:
+                self.mixed |= set(group)
+                return set(group)
+            parts = []
+            for values in named:
+                order = sorted(
+                    {v for v in values.values() if v is not None}, reverse=g.get("order") != "smallest"
+                )
+                parts += [[a for a in values if values[a] == v] for v in [*order, None][: g.get("keep")]]
+        return {a for part in parts for a in part}
+
+    def seeds(self, words, stays):
+        models = self.typed(self.artifacts, "Model")
+        chosen = {
+            "model": models & stays,
+            "blessed": {m for m in models & stays if self.blessings(m)},
+            "pushed": {m for m in models if self.pushes(m) and ({m} | self.pushes(m)) & stays},
+            "served": {m for m in models if self.pushes(m) & self.standing},
+            "pinned": self.pinned,
+        }
+        return set().union(*(chosen[word] for word in words))
+
+    def keep(self, words, group, stays):
+        """What a keep keeps of a group when all that `stays` stays; None: its words of lineage keep nothing."""
+        created = {a: self.artifacts[a]["created"] for a in group}
+        tags = {a: {*re.split(r"[\s,]+", str(self.prop(a, "tags")))} for a in group}
+        said = {
+            "last": lambda n: {a for a in group if created[a] >= created[group[:n][-1]]},
+            "first": lambda n: group[-n:],
+            "within": lambda d: {a for a in group if created[group[0]] - created[a] <= milliseconds(d)},
+            "newer_than": lambda d: {a for a in group if self.now - created[a] <= milliseconds(d)},
+            "best": lambda best: self.best(group, **best),
+            "blessed": lambda n: [a for a in group if any(map(self.blessings, self.models(a)))][:n],
+            "pushed": lambda n: [a for a in group if any(map(self.pushes, self.models(a)))][:n],
+            "tagged": lambda wanted: {a for a in group if tags[a] & {*wanted}},
+            "groups": lambda groupings: self.by_value(group, groupings),
+            "used_by": lambda names: {
+                a
+                for a in group
+                if any(fits(names, self.executions[e]["pipeline"]) for e in self.executions_of(a, IN))
+            },
+            "ancestors_of": lambda of: set() if stays is None else self.walk(self.seeds(of, stays), OUT, IN),
+            "descendants_of": lambda of: (
+                set() if stays is None else self.walk(self.seeds(of, stays), IN, OUT)
+            ),
+            "ids": set,
+            "any_of": lambda keeps: set.union(*(self.keep(k, group, stays) for k in keeps)),
+            "all_of": lambda keeps: set.intersection(*(self.keep(k, group, stays) for k in keeps)),
+        }
+        kept = self.dated(group, words).union(
+            *(said[word](value) for word, value in words.items() if word in said)
+        )
+        taken = self.keep(words["unless"], group, stays) if "unless" in words else set()
+        return (kept - taken | self.filled(words, group, taken)) & set(group)
+
+    def filled(self, words, group, taken):
+        if "max_bytes" not in words:
+            return set()
+        size = {a: self.artifacts[a]["bytes"] or 0 for a in group}
+        counted = self.keep({w: v for w, v in words.items() if w != "max_bytes"}, group, None)
+        room, found = words["max_bytes"] - sum(size[a] for a in counted), set()
+        for a in [a for a in group if a not in counted | taken]:
+            room -= size[a]
+            if room < 0:
+                break
+            found.add(a)
+        return found
