@@ -14,7 +14,7 @@ from tests.retention.pure_histories import (
     keep,
     prune,
 )
-from tfx_janitor.lineage.snapshot import ArtifactState, EventKind, ExecutionState
+from tfx_janitor.lineage.snapshot import ArtifactState, EventKind, ExecutionState, Value
 from tfx_janitor.retention.case import Case
 
 ALL = {"name": "all", "match": {"type": "*"}, "keep": {"last": 1}}
@@ -142,8 +142,14 @@ def test_what_gave_no_sign_of_life_for_stale_after_is_dead(past: PureHistory) ->
     at_the_limit, beyond = (
         past.execution("Trainer", state=RUNNING, day=past.now - 2 - ms / DAY) for ms in (0, 1)
     )
-    assert active(past.case(rules=[ALL], policy={"stale_after": "2d"})) == [at_the_limit]
-    assert active(past.case(rules=[ALL])) == [at_the_limit, beyond]
+    own, over = (past.execution("Trainer", state=state, day=past.now) for state in (RUNNING, CACHED))
+    patient, strict = (
+        active(past.case(rules=[ALL], policy={"stale_after": limit}, own_execution=own))
+        for limit in (None, "2d")
+    )
+    assert patient == [at_the_limit, beyond]
+    assert strict == [at_the_limit]
+    assert over not in patient
 
 
 # What was blessed.
@@ -168,8 +174,8 @@ def test_a_model_is_blessed_by_the_blessings_that_name_its_id(past: PureHistory)
     assert answers == {model: True, refused: False, first: True}
 
 
-@pytest.mark.parametrize("model_id", [None, 0, 9999, "101"])
-def test_where_the_id_leads_nowhere_the_uri_does(past: PureHistory, model_id: int | str | None) -> None:
+@pytest.mark.parametrize("model_id", [None, 0, 9999, "101", 101.0])
+def test_where_the_id_leads_nowhere_the_uri_does(past: PureHistory, model_id: Value | None) -> None:
     past.artifact("Examples", uri="/pipelines/m")
     model = past.artifact("Model", uri="/pipelines/m")
     blessing = past.artifact("ModelBlessing", blessed=1, current_model="/pipelines/m")
@@ -209,13 +215,20 @@ def pushes(past: PureHistory) -> dict[int, list[tuple[int, int]]]:
 
 def test_a_model_may_be_pushed_more_than_once_and_only_what_says_so_was(past: PureHistory) -> None:
     model, _, _ = past.run().train()
-    blessing, _ = past.run().evaluate(model)
-    pushed, push = past.run().push(model, blessing)
+    pushed, push = past.run().push(model)
     refused, _ = past.run().push(model)
     past.change(refused, properties={"pushed": 0})
     again, second_push = past.run().push(model)
     past.artifact("PushedModel", pushed=1)  # nothing produced it, so nobody knows what it came from
     assert pushes(past) == {model: [(push, pushed), (second_push, again)]}
+
+
+def test_the_baseline_of_the_blessing_that_let_a_model_pass_was_not_pushed_with_it(past: PureHistory) -> None:
+    (baseline, _, _), (model, _, _) = past.run(day=1).train(), past.run(day=2).train()
+    blessing = past.artifact("ModelBlessing", blessed=1)
+    past.run().execute("Evaluator", inputs=[model, baseline], outputs=[blessing])
+    pushed, push = past.run().push(model, blessing)
+    assert pushes(past) == {model: [(push, pushed)]}
 
 
 def test_what_was_pushed_from_an_infra_blessing_is_the_model_that_was_validated(past: PureHistory) -> None:

@@ -307,8 +307,8 @@ rules:
         "janitor.yaml:12: rules[0].keep.first: expected a whole number, got true",
         'janitor.yaml:12: rules[0].keep.lst: unknown key; did you mean "last"?',
         "janitor.yaml:12: rules[0].keep.every: unknown key; known are all_of, ancestors_of, any_of, best, "
-        "blessed, daily, descendants_of, first, groups, hourly, ids, last, max_bytes, monthly, newer_than, pushed, "
-        "quarterly, tagged, unless, used_by, weekly, within, yearly",
+        "blessed, daily, descendants_of, first, groups, hourly, ids, last, max_bytes, monthly, newer_than, "
+        "pushed, quarterly, tagged, unless, used_by, weekly, within, yearly",
         "janitor.yaml:13: rules[1].name: is missing; give the rule a name; plans and reasons refer to it",
         "janitor.yaml:13: rules[1].match.pipeline: expected a value, got nothing (null); give one or "
         "remove the key",

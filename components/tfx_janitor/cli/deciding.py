@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tfx_janitor.cli.options import All, Format, Now, OutputFormat, Pipeline, Policy, Sizes
-from tfx_janitor.cli.printing import print_json, print_pieces, show
+from tfx_janitor.cli.options import (
+    All,
+    ExplanationFormat,
+    Format,
+    Now,
+    OutputFormat,
+    Pipeline,
+    Policy,
+    Sizes,
+    moment_ms,
+)
+from tfx_janitor.cli.printing import print_json, print_pieces, show, show_tree
 from tfx_janitor.cli.site import opened, read_policy
 from tfx_janitor.errors import JanitorError, Refused
 
@@ -68,35 +79,46 @@ def explain(
         ),
     ],
     policy: Policy,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="TIME", help="Tell of an earlier moment, or of one to come."),
+    ] = None,
     now: Now = None,
-    format: OutputFormat = Format.TABLE,
+    format: Annotated[
+        ExplanationFormat, typer.Option("--format", help="A list or a tree for people, or JSON alone.")
+    ] = ExplanationFormat.TABLE,
 ) -> None:
     """Tell why an artifact stays, may go, or went.
 
-    Shows the verdict, all reasons, and the lineage path behind each. A path may lie deep inside a payload, or
-    inside a version directory that is served.
+    Shows the verdict, all reasons, what did not keep it, and the lineage path behind each. A path may lie
+    deep inside a payload, or inside a version directory that is served. With --at the store is taken as it
+    was at that moment; for one to come, as it is.
     """
     from tfx_janitor.deletion import acts
     from tfx_janitor.payload.verification import Level
     from tfx_janitor.report import explanation
     from tfx_janitor.report.explanation_text import explanation_lines
-    from tfx_janitor.report.finding import find
+    from tfx_janitor.report.explanation_tree import explanation_tree
+    from tfx_janitor.report.moment import Moment
     from tfx_janitor.retention.settle import decide
     from tfx_janitor.survey.survey import judge
 
+    asked_ms = moment_ms(at)
     rules = read_policy(policy)
     with opened(ctx, now=now, readonly=True) as site:
-        snapshot = site.read()
-        found = find(snapshot, name)
-        artifact_id = int(snapshot.artifacts.id[found.row])
-        case = site.case(snapshot, rules)
+        moment = Moment(site.read(), site.now_ms if asked_ms is None else asked_ms, site.now_ms)
+        found = moment.find(name)
+        artifact_id = int(moment.snapshot.artifacts.id[found.row])
+        case = dataclasses.replace(site, now_ms=moment.at_ms).case(moment.snapshot, rules)
         settlement = judge(case, site.crew, Level.STRUCTURE)
         made = decide(settlement, metadata=site.metadata, created_ms=site.now_ms)
         decision = made.decision(artifact_id) if found.row in case.governed else None
         past = acts.read(site.store, artifact_id)
-        answer = explanation.explain(case, found, decision, settlement.holds_on(found.row), past)
-    if format is Format.JSON:
+        answer = explanation.explain(settlement, found, decision, past, moment)
+    if format is ExplanationFormat.JSON:
         print_json(answer.to_dict())
+    elif format is ExplanationFormat.TREE:
+        show_tree(explanation_tree(answer))
     else:
         show(*explanation_lines(answer))
 

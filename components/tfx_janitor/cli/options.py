@@ -17,6 +17,14 @@ class Format(str, enum.Enum):
     JSON = "json"
 
 
+class ExplanationFormat(str, enum.Enum):
+    """How an explanation is printed."""
+
+    TABLE = "table"
+    TREE = "tree"
+    JSON = "json"
+
+
 class Sizes(str, enum.Enum):
     """What a plan measures."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.tree import Tree
 
 _UNLIMITED = 10_000
 """Width where no terminal is: lines are for `grep` then, and are not folded."""
@@ -37,6 +38,17 @@ def show(*renderables: RenderableType) -> None:
             words = str(renderable).split() if isinstance(renderable, str | Text) else ()
             console.print(renderable, soft_wrap=any(len(word) > console.width - 8 for word in words))
 
+    _print(console, print_all)
+
+
+def show_tree(tree: Tree) -> None:
+    """A tree as wide as the terminal, or as its longest word, such as a path: none is broken."""
+    console = _console()
+    console.width = max(console.width, console.measure(tree).minimum)
+    _print(console, lambda: console.print(tree, crop=False))
+
+
+def _print(console: Console, print_all: Callable[[], None]) -> None:
     if console.is_terminal:
         print_all()
         return

@@ -4,7 +4,7 @@ MLMD keeps every row, but of each row only the last state. What was created or r
 exactly, and left out. What changed later is not, and is taken back by these rules:
 
 - An execution that was last updated later than the moment was RUNNING: pipelines update an execution once,
-  when it ends.
+  when it ends. Its last sign of life is taken to be the moment itself.
 - An artifact that was last updated later had the state that the janitor's acts up to the moment gave it: they
   mark (then it was MARKED_FOR_DELETION), or they rescue or restore (then it was LIVE). Where no act tells,
   one that is MARKED_FOR_DELETION or DELETED was LIVE, and every other state stands. An act names what it was

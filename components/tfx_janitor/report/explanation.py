@@ -156,7 +156,8 @@ def explain(
     names = LineageNames(snapshot)
     ungoverned = decision is None and snapshot.artifacts.state[row] != ArtifactState.DELETED
     if decision is not None:
-        reasons = (*(r for r in decision.reasons if r.holds), *(r for r in settlement.reasons_of(row) if not r.holds))
+        holding = (reason for reason in decision.reasons if reason.holds)
+        reasons = (*holding, *(reason for reason in settlement.reasons_of(row) if not reason.holds))
     else:
         reasons = settlement.holds_on(row) if ungoverned else ()
     told = [_past(act, artifact_id) for act in acts]
@@ -167,8 +168,8 @@ def explain(
         decision=decision,
         reasons=reasons,
         misses=_closest(case, row) if ungoverned else (),
-        past=tuple(past for past in told if past.act.at_ms <= moment.at_ms),
-        since=tuple(past for past in told if past.act.at_ms > moment.at_ms),
+        past=tuple(past for past in told if not moment.precedes(past.act.at_ms)),
+        since=tuple(past for past in told if moment.precedes(past.act.at_ms)),
         origin=_origin(case, row, names),
         names=names,
         links=LineageLinks(snapshot),

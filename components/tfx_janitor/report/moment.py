@@ -1,4 +1,4 @@
-"""The moment that an explanation is for: now, an earlier one, or one to come, and what nobody can know of it."""
+"""The moment that an explanation is for: now, an earlier one or a later one, and what nobody knows of it."""
 
 from __future__ import annotations
 
@@ -61,6 +61,10 @@ class Moment:
                 f"it was created at {second(int(artifacts.created_ms[row]))}; give a later moment"
             ) from None
 
+    def precedes(self, other_ms: int) -> bool:
+        """Whether it lies in the past, and something else happened after it."""
+        return self.tense == "past" and other_ms > self.at_ms
+
     def gone_since(self, row: int) -> bool:
         """Whether an artifact of the moment is DELETED today and was not then."""
         return bool(self._gone[row])
@@ -84,11 +88,8 @@ class Moment:
             yield f"it is DELETED today, so nobody can look at the payload that it had{told}"
         others = int(self._gone.sum()) - self.gone_since(row)
         if others:
-            yield (
-                f"{count(others, 'other artifact')} of that moment {'is' if others == 1 else 'are'} DELETED "
-                "today: what hold.no-verified-survivor and hold.newest-checkpoint ask of payloads, they ask of "
-                "what is left"
-            )
+            told = f"{count(others, 'other artifact')} of that moment {'is' if others == 1 else 'are'}"
+            yield f"{told} DELETED today: what a hold asks of payloads, it asks of what is left"
 
     def verdict_if_whole(self, row: int, reasons: Sequence[Reason]) -> Verdict | None:
         """The verdict on an artifact whose payload has gone since, had it been there; else None."""

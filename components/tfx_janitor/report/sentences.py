@@ -26,13 +26,17 @@ _BRIEF = {
 _LEAD = {"hold.external": "not made by a pipeline: ", "hold.newest-checkpoint": "the newest checkpoint: "}
 """What goes before a detail that does not say it all by itself."""
 
+_WITHOUT_WORD = ("keep.prunes-inside", "expire.all")
+"""What a rule says as a whole, and none of its words alone: the detail says it."""
+
 _MARKED = "MARKED_FOR_DELETION"
 
 
 def sentence(reason: Reason) -> str:
     """One reason in full: `last: rank 5 of 7, keeps 3 (rule models)`."""
     if _of_a_rule(reason):
-        said = f"{_word(reason)}: {reason.detail}" if reason.detail else _word(reason)
+        parts = [] if reason.code in _WITHOUT_WORD else [_word(reason)]
+        said = ": ".join([*parts, *([reason.detail] if reason.detail else [])])
         return f"{said} (rule {reason.rule})" if reason.rule else said
     detail = f"{_LEAD.get(reason.code, '')}{reason.detail}" if reason.detail else ""
     return detail or brief(reason)

@@ -101,7 +101,6 @@ class Adversary:
 
     def families(self) -> Iterator[Family]:
         """The most ordinary first."""
-        said = {word for keep in self.keeps for word in keep.said}
         spans = [keep.within for keep in self.keeps if keep.within is not None]
         ages = [keep.newer_than for keep in self.keeps if keep.newer_than is not None]
         waits = [max([self.min_age, *ages]) + _DAY]
@@ -110,19 +109,21 @@ class Adversary:
         # Whole days, so that runs which share a period before the pause still do.
         pauses = [timedelta(0), *([timedelta(days=math.ceil(max(spans) / _DAY) + 1)] if spans else [])]
         tags = tuple(tag for keep in self.taking_away for tag in keep.tagged or ())
-        blessings: tuple[Blessings, ...] = ("pushed", "all")
-        if said & {"blessed", *LINEAGE_WORDS}:
-            blessings = (*blessings, "none")
         for wait, carried, measured, varied, pause, blessed, spacing in product(
             waits,
             ((), tags) if tags else ((),),
-            (True, False) if "best" in said else (True,),
+            (True, False) if "best" in self._said else (True,),
             self._variations(),
             pauses,
-            blessings,
-            _SPACINGS if said & {*PERIODS, "within"} else ("a day",),
+            self._blessings,
+            _SPACINGS if self._said & {*PERIODS, "within"} else ("a day",),
         ):
             yield Family(spacing, pause, wait, blessed, measured, varied, carried)
+
+    def is_hard(self, family: Family) -> bool:
+        """Whether no other family loses sooner; only worth asking where having something never loses it."""
+        missing = family.blessed == self._blessings[-1] and family.measured == ("best" not in self._said)
+        return bool(self.taking_away) or missing
 
     def runs(self, family: Family, length: int, pushed: Collection[int]) -> tuple[Run, ...]:
         """The runs of a history, the oldest first; `pushed` numbers them from 0."""
@@ -153,6 +154,14 @@ class Adversary:
     def payload_bytes(self) -> int | None:
         """A size of which one payload fills every budget; None where there is no budget."""
         return max((keep.max_bytes for keep in self.keeps if keep.max_bytes is not None), default=None)
+
+    @cached_property
+    def _said(self) -> frozenset[str]:
+        return frozenset(word for keep in self.keeps for word in keep.said)
+
+    @cached_property
+    def _blessings(self) -> tuple[Blessings, ...]:
+        return ("pushed", "all", "none") if self._said & {"blessed", *LINEAGE_WORDS} else ("pushed", "all")
 
     @cached_property
     def _order_of(self) -> Mapping[str, str]:

@@ -20,8 +20,6 @@ How = Literal["input", "cache", "import", "resolve", "bless", "push", "pin"]
 FOUND_BY_STATE: tuple[How, ...] = ("cache", "resolve")
 """TFX only finds LIVE artifacts when it looks into its cache or resolves."""
 
-_IMPORTERS = (".Importer", ".ImporterNode")
-
 
 @dataclass(frozen=True, slots=True)
 class Use:
@@ -81,14 +79,15 @@ class Uses:
             return "resolve"
         if kind not in OUTPUTS:
             return None
-        executions = self._snapshot.executions
-        if executions.type_names[executions.type[execution]].endswith(_IMPORTERS):
-            return "import"
-        return "cache" if executions.state[execution] == ExecutionState.CACHED else None
+        # What is no cache hit, and not the producer, is an Importer that found the artifact at its URI.
+        cached = self._snapshot.executions.state[execution] == ExecutionState.CACHED
+        return "cache" if cached else "import"
 
     def _by_reference(self, row: int) -> Iterator[Use]:
         snapshot = self._snapshot
-        for how, artifacts in (("bless", self._blessings), ("push", self._pushes)):
+        references: tuple[tuple[How, dict[int, list[int]]], ...]
+        references = (("bless", self._blessings), ("push", self._pushes))
+        for how, artifacts in references:
             for artifact in artifacts.get(row, ()):
                 if snapshot.producer[artifact] >= 0:
                     at_ms = int(snapshot.artifacts.created_ms[artifact])

@@ -47,11 +47,6 @@ class Loss:
     lost: tuple[Decision, ...]
     payload_bytes: int | None
 
-    @property
-    def pushed_runs(self) -> int:
-        """How many runs were pushed."""
-        return sum(run.pushed for run in self.runs)
-
 
 @dataclass(frozen=True, slots=True)
 class WorstCase:
@@ -114,9 +109,19 @@ class _Judged:
     settlement: Settlement
     losses: tuple[int, ...]
 
-    def loses(self, number: int) -> bool:
-        """Whether anything of a run is lost."""
-        return any(row_of(number, name) in self.losses for name in PUSHABLE)
+    @property
+    def pushed_runs(self) -> int:
+        """How many runs were pushed."""
+        return sum(run.pushed for run in self.runs)
+
+    @property
+    def victims(self) -> list[int]:
+        """Numbers of the runs that lose something, ascending."""
+        return [
+            number
+            for number in range(len(self.runs))
+            if any(row_of(number, name) in self.losses for name in PUSHABLE)
+        ]
 
 
 class _Search:
@@ -141,20 +146,16 @@ class _Search:
 
     def smallest(self) -> Loss | None:
         """The loss with the fewest runs, and of those the one with the fewest pushed runs."""
-        length, ties = self._adversary.enough, list[Family]()
-        for family in self._adversary.families():
-            shortest = self._shortest(family, length)
-            if shortest is not None:
-                ties = [*ties, family] if shortest == length else [family]
-                length = shortest
-        best: Loss | None = None
-        for family in ties:
-            loss = self._loss(self._fewest_pushed(family, length))
-            if best is None or loss.pushed_runs < best.pushed_runs:
-                best = loss
-            if best.pushed_runs == 1:
+        families = list(self._adversary.families())
+        length = self._adversary.enough
+        for family in filter(self._adversary.is_hard, families):
+            length = self._shortest(family, length) or length
+        best: _Judged | None = None
+        for family in families:
+            best = self._fewer_pushed(family, length, best) or best
+            if best is not None and best.pushed_runs == 1:
                 break
-        return best
+        return None if best is None else self._loss(best)
 
     def _shortest(self, family: Family, at_most: int) -> int | None:
         """Length of the family's shortest history with a loss; None if it is longer than `at_most`."""
@@ -174,20 +175,22 @@ class _Search:
         judged = (self._judge(family, length, pushed) for pushed in choices)
         return next((each for each in judged if each.losses), None)
 
-    def _fewest_pushed(self, family: Family, length: int) -> _Judged:
-        """The history with the fewest pushed runs: one that loses something, and the newest of the others."""
-        best = self._first_loss(family, length)
-        assert best is not None, "only asked for a length that has a loss"
-        for victim in [number for number in range(length) if best.loses(number)]:
+    def _fewer_pushed(self, family: Family, length: int, than: _Judged | None) -> _Judged | None:
+        """The family's loss with the fewest pushed runs: one that is lost, and the newest of the others."""
+        best = self._first_loss(family, length) if length <= family.longest else None
+        if best is None:
+            return None
+        fewest = best.pushed_runs if than is None else min(best.pushed_runs, than.pushed_runs)
+        for victim in best.victims:
             order = (victim, *(number for number in range(length - 1, -1, -1) if number != victim))
 
             def lossy(count: int, order: tuple[int, ...] = order) -> bool:
                 return bool(self._judge(family, length, order[:count]).losses)
 
-            fewer = sum(run.pushed for run in best.runs) - 1
-            if fewer and lossy(fewer):
-                best = self._judge(family, length, order[: _least(1, fewer, lossy)])
-        return best
+            if fewest > 1 and lossy(fewest - 1):
+                fewest = _least(1, fewest - 1, lossy)
+                best = self._judge(family, length, order[:fewest])
+        return best if than is None or best.pushed_runs < than.pushed_runs else None
 
     def _judge(self, family: Family, length: int, pushed: Collection[int]) -> _Judged:
         runs = self._adversary.runs(family, length, pushed)

@@ -1,0 +1,481 @@
+"""Histories as TFX pipelines leave them, as plain values that Hypothesis makes up and makes smaller again.
+
+A history is drawn as a story: runs, each a list of steps (one node with its outcome), then touches (what
+people, other tools and accidents did to single artifacts). `tell` turns a story into the rows that ML Metadata
+would hold. Steps that find no input are left out, so that every part of a story may be dropped and the rest
+still makes sense: that is what makes a failing history shrink to a few rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+
+from hypothesis import strategies as st
+
+Value = str | int | float
+Event = tuple[int, int, str, str | None, int]
+"""Artifact id, execution id, kind, key, time in milliseconds."""
+
+
+class Artifact(TypedDict):
+    """A row, and what really lies at its URI.
+
+    bytes is None where nothing lies; whole tells whether a Model loads, checkpoints whether a ModelRun has a
+    restorable one, metrics what an evaluation's payload says.
+    """
+
+    type: str
+    state: str
+    created: int
+    updated: int
+    uri: str
+    properties: dict[str, Value]
+    bytes: int | None
+    whole: bool
+    checkpoints: bool
+    metrics: dict[str, float]
+
+
+class Execution(TypedDict):
+    """A row with the names of its contexts."""
+
+    type: str
+    state: str
+    created: int
+    updated: int
+    pipeline: str | None
+    run: str | None
+    node: str | None
+
+
+class Pin(TypedDict):
+    """A pin with the milliseconds of its ends, None where it has none."""
+
+    artifact: int
+    since: int
+    until: int | None
+    released: int | None
+
+
+class History(TypedDict):
+    """Everything. `own` is the janitor's own execution, `standing` the PushedModels still served."""
+
+    now: int
+    own: int | None
+    artifacts: dict[int, Artifact]
+    executions: dict[int, Execution]
+    events: list[Event]
+    pins: list[Pin]
+    standing: list[int]
+
+
+SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
+BEGIN = 1_704_000_000_000
+"""31 December 2023, 05:20 UTC: the first week, month, quarter and year end soon."""
+
+ROOT = "/history/root"
+PIPELINES = ("taxi1", "taxi10", "renamed")
+
+
+@dataclass(frozen=True)
+class Node:
+    """What a component takes and makes: artifact types by key."""
+
+    type: str
+    takes: dict[str, str] = field(default_factory=dict)
+    makes: dict[str, str] = field(default_factory=dict)
+
+
+_TFX = "tfx.components."
+_DATA = {"examples": "Examples"}
+NODES = {
+    "ExampleGen": Node(f"{_TFX}example_gen.component.CsvExampleGen", {}, _DATA),
+    "Transform": Node(f"{_TFX}transform.component.Transform", _DATA, {"transform_graph": "TransformGraph"}),
+    "Tuner": Node(f"{_TFX}tuner.component.Tuner", _DATA, {"best_hyperparameters": "HyperParameters"}),
+    "Trainer": Node(
+        f"{_TFX}trainer.component.Trainer",
+        {**_DATA, "transform_graph": "TransformGraph", "hyperparameters": "HyperParameters"},
+        {"model": "Model", "model_run": "ModelRun"},
+    ),
+    "Resolver": Node("tfx.dsl.components.common.resolver.Resolver"),
+    "Evaluator": Node(
+        f"{_TFX}evaluator.component.Evaluator",
+        {**_DATA, "model": "Model"},
+        {"blessing": "ModelBlessing", "evaluation": "ModelEvaluation"},
+    ),
+    "ModelValidator": Node(
+        f"{_TFX}model_validator.component.ModelValidator",
+        {**_DATA, "model": "Model"},
+        {"blessing": "ModelBlessing"},
+    ),
+    "InfraValidator": Node(
+        f"{_TFX}infra_validator.component.InfraValidator", {"model": "Model"}, {"blessing": "InfraBlessing"}
+    ),
+    "Pusher": Node(f"{_TFX}pusher.component.Pusher", {"model": "Model"}, {"pushed_model": "PushedModel"}),
+    "BulkInferrer": Node(
+        f"{_TFX}bulk_inferrer.component.BulkInferrer",
+        {**_DATA, "model": "Model"},
+        {"inference_result": "InferenceResult"},
+    ),
+    "Importer": Node("tfx.dsl.components.common.importer.Importer", {}, {"result": "Model"}),
+    "CheckpointJanitor": Node(
+        "tfx_janitor.checkpoint_janitor.component.CheckpointJanitor",
+        {"model": "Model", "model_run": "ModelRun", "pushed_model": "PushedModel"},
+        {"plan": "JanitorPlan"},
+    ),
+    "Act": Node("tfx_janitor.act.mark"),
+}
+NEEDED = {"Trainer": "examples", "BulkInferrer": "model"}
+"""The input without which a node does not run, where it is not all of them that it names first."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One node of a run.
+
+    Attributes:
+      outcome: state of its execution; CACHED re-uses what the node made last, "PARTIAL" is CACHED as a partial
+        run publishes it, without INPUT events.
+      pick: which of the artifacts of a type it takes, counted from the newest.
+      choice: whatever else the node has a choice of; each reads its own bits.
+    """
+
+    node: str
+    outcome: str = "COMPLETE"
+    pick: int = 0
+    choice: int = 0
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run: its pipeline, the pause before it, the time that each node takes, its contexts, its steps."""
+
+    pipeline: int
+    pause: int
+    takes: int
+    contexts: str
+    steps: Sequence[Step]
+
+
+@dataclass(frozen=True)
+class Touch:
+    """Something done to the artifact that is n-th from the newest."""
+
+    artifact: int
+    change: str
+    value: Any = None
+
+
+_NOTHING: Any = {"bytes": None, "whole": False, "checkpoints": False, "metrics": {}}
+
+
+class Tale:
+    """A story as it is being told."""
+
+    def __init__(self) -> None:
+        self.now = BEGIN
+        self.artifacts: dict[int, Artifact] = {}
+        self.executions: dict[int, Execution] = {}
+        self.events: list[Event] = []
+        self.pins: list[Pin] = []
+        self.standing: list[int] = []
+        self.own: int | None = None
+
+    def run(self, run: Run, number: int) -> None:
+        """A run, step by step."""
+        self.now += run.pause
+        pipeline = PIPELINES[run.pipeline]
+        for step in run.steps:
+            with_node = run.contexts != "none" and run.contexts != "run"
+            self._step(
+                step,
+                Execution(
+                    type=NODES[step.node].type,
+                    state="CACHED" if step.outcome == "PARTIAL" else step.outcome,
+                    created=self.now,
+                    updated=self.now + run.takes,
+                    pipeline=None if run.contexts == "none" else pipeline,
+                    run=None if run.contexts == "none" else f"{pipeline}-{number}",
+                    node=step.node if with_node else None,
+                ),
+            )
+            self.now += run.takes
+
+    def _step(self, step: Step, execution: Execution) -> None:
+        node, act = NODES[step.node], step.node == "Act"
+        inputs = self._inputs(step, execution["pipeline"])
+        needed = [key for key in node.takes if key in ("examples", "model")]
+        if not act and any(key not in inputs for key in needed) and "infra_blessing" not in inputs:
+            return
+        again = self._made_before(step) if execution["state"] == "CACHED" or self._reuses(step) else {}
+        if execution["state"] == "CACHED" and not again:
+            return
+        if act:
+            execution |= {"pipeline": None, "run": None, "node": None}
+        number = len(self.executions) + 1
+        self.executions[number] = execution
+        if step.node == "CheckpointJanitor" and execution["state"] == "RUNNING":
+            self.own = number
+        if step.outcome != "PARTIAL":
+            for key, artifacts in inputs.items():
+                for artifact in artifacts:
+                    self.events.append((artifact, number, "INPUT", key, execution["created"]))
+        ended = execution["updated"]
+        if step.node == "Resolver":
+            for model in self._picked(step, "Model", execution["pipeline"]):
+                self.events.append((model, number, "INTERNAL_OUTPUT", "model", ended))
+        elif again:
+            for key, artifact in again.items():
+                self.events.append((artifact, number, "OUTPUT", key, ended))
+        else:
+            self._make(step, number, inputs, execution)
+
+    def _inputs(self, step: Step, pipeline: str | None) -> dict[str, list[int]]:
+        inputs = {}
+        for key, type in NODES[step.node].takes.items():
+            inputs[key] = self._picked(step, type, pipeline)
+        if step.node == "Trainer" and step.choice & 1:
+            inputs["base_model"] = self._picked(step, "Model", pipeline)
+        if step.node == "Evaluator" and step.choice & 8:
+            inputs["baseline_model"] = self._picked(Step("", pick=step.pick + 1), "Model", pipeline)
+        if (
+            step.node == "Pusher"
+            and step.choice & 1
+            and (infra := self._picked(step, "InfraBlessing", pipeline))
+        ):
+            inputs = {"infra_blessing": infra}
+        if step.node == "Act":
+            inputs["mark"] = sorted(self.artifacts)[-1 - step.choice :]
+        return {key: found for key, found in inputs.items() if found}
+
+    def _picked(self, step: Step, type: str, pipeline: str | None) -> list[int]:
+        """One artifact of a type: of the same pipeline, unless the step looks further back than it has any."""
+        found = [a for a, x in self.artifacts.items() if x["type"] == type]
+        own = [a for a in found if f"/{pipeline}/" in self.artifacts[a]["uri"]]
+        listed = own if step.pick < len(own) else found
+        return [listed[-1 - step.pick % len(listed)]] if listed else []
+
+    def _reuses(self, step: Step) -> bool:
+        return step.node == "Importer" and bool(step.choice & 1)
+
+    def _made_before(self, step: Step) -> dict[str, int]:
+        if self._reuses(step):
+            return dict(zip(("result",), self._picked(step, "Model", None), strict=False))
+        type = NODES[step.node].type
+        made: dict[int, dict[str, int]] = {}
+        for artifact, execution, kind, key, _ in self.events:
+            if kind == "OUTPUT" and self.executions[execution]["type"] == type and key is not None:
+                made.setdefault(execution, {})[key] = artifact
+        return list(made.values())[-1 - step.pick % len(made)] if made else {}
+
+    def _make(self, step: Step, number: int, inputs: dict[str, list[int]], execution: Execution) -> None:
+        outcome = execution["state"]
+        makes = list(NODES[step.node].makes.items())
+        # An orchestrator may register what is to be made before it is there; others do not.
+        early = outcome in ("RUNNING", "FAILED") and step.choice & 4
+        if outcome != "COMPLETE" and not early:
+            return
+        for key, type in reversed(makes) if step.choice & 16 else makes:
+            artifact = len(self.artifacts) + 1
+            where = f"{ROOT}/{execution['pipeline'] or 'taxi1'}/{step.node}/{key}/{number}"
+            state = "LIVE"
+            if early and not step.choice & 8:
+                state = "PENDING" if outcome == "RUNNING" else "ABANDONED"
+            self.artifacts[artifact] = Artifact(
+                type=type,
+                state=state,
+                created=execution["updated"],
+                updated=execution["updated"],
+                uri=where,
+                properties=self._properties(step, type, inputs),
+                bytes=10 * (1 + step.choice % 4),
+                whole=type == "Model",
+                checkpoints=type == "ModelRun",
+                metrics={"accuracy": 0.25 * (step.choice % 3)}
+                if type == "ModelEvaluation" and step.choice & 4
+                else {},
+            )
+            kind = "OUTPUT" if state == "LIVE" else "PENDING_OUTPUT"
+            self.events.append((artifact, number, kind, key, execution["updated"]))
+            if type == "PushedModel" and step.choice & 2:
+                self.standing.append(artifact)
+
+    def _properties(self, step: Step, type: str, inputs: dict[str, list[int]]) -> dict[str, Value]:
+        (model,) = inputs.get("model", [0])
+        number = len(self.executions)
+        if type == "Examples":
+            return {"span": step.choice % 4, "version": step.choice // 4 % 3}
+        if type == "ModelBlessing":
+            found: dict[str, Value] = {
+                "blessed": step.choice & 1,
+                "current_model": self.artifacts[model]["uri"],
+            }
+            return found if step.node == "ModelValidator" else {**found, "current_model_id": model}
+        if type == "InfraBlessing":
+            return {"blessed": 1, "has_model": 1}
+        if type == "PushedModel":
+            if step.choice & 12 == 12:
+                return {"pushed": 0}
+            base = "gs://serving/taxi" if step.choice & 4 else "/history/serving/taxi"
+            return {"pushed": 1, "pushed_destination": f"{base}/{number}", "pushed_version": str(number)}
+        if type == "ModelEvaluation" and step.choice & 2:
+            return {"auc": 0.5 + 0.125 * (step.choice % 3)}
+        return {"is_external": 1} if step.node == "Importer" and step.choice & 2 else {}
+
+    def touch(self, touch: Touch) -> None:
+        """Does something to one artifact."""
+        if not self.artifacts:
+            return
+        at = sorted(self.artifacts)[-1 - touch.artifact % len(self.artifacts)]
+        artifact, value = self.artifacts[at], touch.value
+        other = self.artifacts[max(1, at - 1)]
+        if touch.change == "property":
+            artifact["properties"][value[0]] = value[1]
+        elif touch.change == "pin":
+            until, released = (None if days is None else BEGIN + days * DAY for days in value)
+            self.pins.append(Pin(artifact=at, since=artifact["created"], until=until, released=released))
+        elif touch.change == "state":
+            artifact["state"] = value
+            artifact["updated"] += HOUR
+        elif touch.change == "place":
+            artifact["uri"] = value.format(
+                own=artifact["uri"], other=other["uri"], around=other["uri"].rpartition("/")[0], at=at
+            )
+        elif touch.change == "created":
+            artifact["created"] = other["created"] if value is None else artifact["created"] + value
+        elif touch.change == "gone":
+            artifact |= _NOTHING
+        elif touch.change == "damaged":
+            artifact["whole"] = False
+        elif touch.change == "no checkpoints":
+            artifact["checkpoints"] = False
+        elif touch.change == "bytes" and artifact["bytes"] is not None:
+            artifact["bytes"] = value
+
+    def end(self, later: int) -> History:
+        """The history, looked at some time after its last row."""
+        lying: dict[str, Artifact] = {}
+        for artifact in self.artifacts.values():
+            if artifact["state"] == "DELETED":
+                artifact |= _NOTHING
+            else:
+                # One URI, one payload, whoever made it.
+                told = lying.setdefault(artifact["uri"], artifact)
+                artifact |= {key: told[key] for key in _NOTHING}
+        standing = [p for p in self.standing if self.artifacts[p]["properties"].get("pushed") == 1]
+        return History(
+            now=self.now + later,
+            own=self.own,
+            artifacts=self.artifacts,
+            executions=self.executions,
+            events=self.events,
+            pins=self.pins,
+            standing=standing,
+        )
+
+
+def tell(runs: Sequence[Run], touches: Sequence[Touch], later: int) -> History:
+    """The rows that a story leaves behind."""
+    tale = Tale()
+    for number, run in enumerate(runs, 1):
+        tale.run(run, number)
+    for touch in touches:
+        tale.touch(touch)
+    return tale.end(later)
+
+
+_OUTCOMES = ["COMPLETE"] * 12 + ["CACHED", "CACHED", "PARTIAL", "RUNNING", "FAILED", "NEW", "CANCELED"]
+_USUAL = ["ExampleGen", "Trainer", "Evaluator", "Pusher"]
+_PAUSES = [DAY, 0, 1, HOUR, 7 * DAY, 31 * DAY, 100 * DAY]
+_CHOICES = st.integers(0, 31)
+
+
+def _steps(nodes: Sequence[str]) -> st.SearchStrategy[Step]:
+    return st.builds(Step, st.sampled_from(nodes), st.sampled_from(_OUTCOMES), st.integers(0, 3), _CHOICES)
+
+
+def _usual() -> st.SearchStrategy[list[Step]]:
+    return st.tuples(*(st.builds(Step, st.just(node), choice=_CHOICES) for node in _USUAL)).map(list)
+
+
+RUNS = st.builds(
+    Run,
+    pipeline=st.sampled_from([0, 0, 0, 1, 2]),
+    pause=st.sampled_from(_PAUSES),
+    takes=st.sampled_from([MINUTE, 0, 1]),
+    contexts=st.sampled_from(["all"] * 8 + ["run", "none"]),
+    steps=st.one_of(
+        _usual(),
+        st.tuples(_usual(), st.lists(_steps(list(NODES)), max_size=5)).map(lambda t: t[0] + t[1]),
+        st.lists(_steps(list(NODES)), max_size=6),
+    ),
+)
+
+_SPELLINGS = ["{own}/", "file://{own}", "{own}/../{at}", "/{own}", "{own}/.", "file://localhost{own}"]
+_PLACES = [
+    "{other}",
+    "{other}/",
+    "file://{other}",
+    "{other}/inner",
+    "{around}",
+    "{other}0",
+    ROOT,
+    "/history/serving/taxi/inner",
+]
+_FOREIGN = [
+    "/elsewhere/{at}",
+    "/history/root2/{at}",
+    "gs://bucket/{at}",
+    "gs://bucket/all",
+    "s3://bucket/a/../{at}/",
+    "",
+    "relative/{at}",
+    "file://host/{at}",
+    ROOT + "/../{at}",
+]
+_PROPERTIES: list[tuple[str, Value]] = [
+    ("tags", "golden"),
+    ("tags", "golden,audit-2026"),
+    ("tags", "gold"),
+    ("tags", "audit-2026 golden"),
+    ("accuracy", 0.25),
+    ("accuracy", 0.75),
+    ("accuracy", math.nan),
+    ("accuracy", "high"),
+    ("accuracy", 1),
+    ("span", 1),
+    ("span", 3),
+    ("span", "1"),
+    ("span", 1.0),
+    ("version", 2),
+    ("version", "2"),
+    ("is_external", 1),
+    ("is_external", 0),
+]
+_DAYS = st.sampled_from([None, 0, 1, 5, 40, 400])
+_STATES = ["MARKED_FOR_DELETION"] * 3 + ["DELETED"] * 3 + ["PENDING", "ABANDONED", "UNKNOWN", "REFERENCE"]
+
+TOUCHES = st.builds(
+    lambda at, change: Touch(at, *change),
+    st.integers(0, 40),
+    st.one_of(
+        st.tuples(st.just("state"), st.sampled_from(_STATES)),
+        st.tuples(st.just("property"), st.sampled_from(_PROPERTIES)),
+        st.tuples(st.just("pin"), st.tuples(_DAYS, _DAYS)),
+        st.tuples(st.just("place"), st.sampled_from(_SPELLINGS + _PLACES + _FOREIGN)),
+        st.tuples(st.just("created"), st.sampled_from([None, -1, 1, -DAY, -9 * DAY])),
+        st.tuples(st.sampled_from(["damaged", "gone", "no checkpoints"])),
+        st.tuples(st.just("bytes"), st.sampled_from([0, 1, 25, 1000])),
+    ),
+)
+
+HISTORIES = st.builds(
+    tell,
+    st.lists(RUNS, min_size=1, max_size=6),
+    st.lists(TOUCHES, max_size=8),
+    st.sampled_from([3 * DAY, 0, HOUR, -HOUR, 50 * DAY]),
+)
+"""Histories, mostly of 5 to 40 artifacts."""
