@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.retention.pure_histories import FIRST_ARTIFACT, PureHistory, keep, told
@@ -26,11 +28,11 @@ def models(past: PureHistory) -> list[int]:
     return [n + FIRST_ARTIFACT for n, row in enumerate(past.artifacts) if row["type"] == "Model"][:5]
 
 
-def rule(**words: object) -> dict[str, object]:
+def rule(**words: Any) -> dict[str, Any]:
     return {**keep("Model", **words), "group_by": ["properties.kind"]}
 
 
-def kept(past: PureHistory, sizes: list[int] | None = None, **words: object) -> list[int]:
+def kept(past: PureHistory, sizes: list[int] | None = None, **words: Any) -> list[int]:
     """Numbers, from 0, of the Models that stay."""
     gone = past.deleted(rules=[rule(**words)], evidence=weighed(past, sizes or []))
     return [number for number, model in enumerate(models(past)) if model not in gone]
@@ -96,7 +98,7 @@ def test_a_lineage_word_takes_nothing_from_the_budget(past: PureHistory) -> None
 
 
 def test_each_word_says_its_part(past: PureHistory) -> None:
-    def reasons(number: int, **words: object) -> list[str]:
+    def reasons(number: int, **words: Any) -> list[str]:
         evidence = weighed(past, [10] * 5)
         row = models(past)[number] - FIRST_ARTIFACT
         settled = past.settlement(rules=[rule(**words)], evidence=evidence)

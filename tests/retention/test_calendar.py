@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 from tests.retention.pure_histories import HOUR, PureHistory, keep, on_day, told
@@ -20,11 +23,11 @@ def made_on(*days: float) -> tuple[PureHistory, dict[float, int]]:
     return past, models
 
 
-def rule(**words: object) -> dict[str, object]:
+def rule(**words: Any) -> dict[str, Any]:
     return {**keep("Model", **words), "group_by": ["properties.kind"]}
 
 
-def kept(days: list[float], **words: object) -> list[float]:
+def kept(days: Sequence[float], **words: Any) -> list[float]:
     """The days whose Model stays."""
     past, models = made_on(*days)
     gone = past.deleted(rules=[rule(**words)])
@@ -42,7 +45,7 @@ def kept(days: list[float], **words: object) -> list[float]:
         ("yearly", [-10, -6, 0, 90], [-6, 90]),
     ],
 )
-def test_each_period_keeps_its_newest(word: str, days: list[float], stay: list[float]) -> None:
+def test_each_period_keeps_its_newest(word: str, days: Sequence[float], stay: Sequence[float]) -> None:
     assert kept(days, **{word: 2}) == stay
 
 

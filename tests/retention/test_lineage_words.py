@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.retention.pure_histories import PureHistory, keep, told
@@ -25,7 +27,7 @@ class Trained:
             self.pushed.append(run.push(self.models[-1])[0])
 
 
-def data_of(*selectors: str) -> dict[str, object]:
+def data_of(*selectors: str) -> dict[str, Any]:
     return keep("Examples", ancestors_of=list(selectors))
 
 
@@ -92,9 +94,8 @@ def test_evaluations_stay_while_their_model_does(trained: Trained) -> None:
     rules = [keep("ModelEvaluation", descendants_of=["model"]), keep("Model", ids=[trained.models[0]])]
     decisions = trained.past.decisions(rules=rules)
     assert [decisions[e].verdict for e in evaluations] == ["keep", "delete", "keep"]
-    assert told(decisions[evaluations[0]])[0].startswith(
-        f"keep.descendants_of (modelevaluation): made from Model {trained.models[0]}, which is a model that stays"
-    )
+    made = f"keep.descendants_of (modelevaluation): made from Model {trained.models[0]}, "
+    assert told(decisions[evaluations[0]])[0].startswith(f"{made}which is a model that stays [")
     assert told(decisions[evaluations[1]]) == [
         "expire.descendants_of (modelevaluation): made from nothing that is a model that stays"
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from tfx_janitor.retention.metrics import payloads_with_metrics
 NOTHING = object()
 
 
-def models_with(*values: object) -> tuple[PureHistory, list[int]]:
+def models_with(*values: Any) -> tuple[PureHistory, list[int]]:
     """A Model for each value of its own property `accuracy`, then a newest one in another group."""
     past = PureHistory()
     models = [past.run(day=day).train()[0] for day in range(len(values))]
@@ -24,12 +25,12 @@ def models_with(*values: object) -> tuple[PureHistory, list[int]]:
     return past, models
 
 
-def rule(type: str = "Model", **best: object) -> dict[str, object]:
+def rule(type: str = "Model", **best: Any) -> dict[str, Any]:
     wanted = {"metric": "accuracy", "count": 1, "mode": "max", **best}
     return {**keep(type, best=wanted), "group_by": ["properties.kind"]}
 
 
-def kept(values: list[object], **best: object) -> list[int]:
+def kept(values: list[Any], **best: Any) -> list[int]:
     """Numbers, from 0, of the Models that stay."""
     past, models = models_with(*values)
     gone = past.deleted(rules=[rule(**best)])
@@ -72,7 +73,7 @@ def test_each_says_its_value_and_its_rank() -> None:
     ]
 
 
-def judged_by_evaluation(*values: object) -> tuple[PureHistory, list[int], list[int]]:
+def judged_by_evaluation(*values: Any) -> tuple[PureHistory, list[int], list[int]]:
     """Models whose accuracy is a property of the ModelEvaluation that an Evaluator made of them."""
     past, models = models_with(*(NOTHING for _ in values))
     evaluations = []

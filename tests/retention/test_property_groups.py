@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
 from tests.retention.pure_histories import PureHistory, keep, told
 
 
-def examples(*values: dict[str, object]) -> tuple[PureHistory, list[int]]:
+def examples(*values: dict[str, Any]) -> tuple[PureHistory, list[int]]:
     """Examples with these properties, and a newest one in another group."""
     past = PureHistory()
     made = []
     for day, said in enumerate(values):
-        made.append(past.artifact("Examples", day=day, **said))  # pyright: ignore
+        made.append(past.artifact("Examples", day=day, **said))
         past.run(day=day).execute("ExampleGen", outputs=[made[-1]])
     past.run(day=99).execute("ExampleGen", outputs=[past.artifact("Examples", day=99, kind="newest")])
     return past, made
 
 
-def rule(*groupings: dict[str, object]) -> dict[str, object]:
+def rule(*groupings: dict[str, Any]) -> dict[str, Any]:
     return {**keep("Examples", groups=list(groupings)), "group_by": ["properties.kind"]}
 
 
-def kept(values: list[dict[str, object]], *groupings: dict[str, object]) -> list[int]:
+def kept(values: list[dict[str, Any]], *groupings: dict[str, Any]) -> list[int]:
     past, made = examples(*values)
     gone = past.deleted(rules=[rule(*groupings)])
     return [number for number, artifact in enumerate(made) if artifact not in gone]
 
 
-def spans(*values: object) -> list[dict[str, object]]:
+def spans(*values: Any) -> list[dict[str, Any]]:
     return [{} if value is None else {"span": value} for value in values]
 
 
@@ -66,7 +67,7 @@ def test_each_entry_splits_every_group_that_is_left() -> None:
 
 
 @pytest.mark.parametrize("values", [(1, "2"), (1, 2.0), (None, 1, "2")])
-def test_mixed_types_are_not_understood(values: tuple[object, ...]) -> None:
+def test_mixed_types_are_not_understood(values: tuple[Any, ...]) -> None:
     past, made = examples(*spans(*values))
     decisions = past.decisions(rules=[rule({"property": "span", "keep": 1})])
     assert {decisions[artifact].verdict for artifact in made} == {"unknown"}

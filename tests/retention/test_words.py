@@ -1,6 +1,7 @@
 """Each word of a policy's `keep`, to the letter: what it keeps, and what it says of every member of a group.
 
-Histories in memory, of Models 101, 102, ... from the oldest on. `test_keeps.py` shows the words on a real store.
+Histories in memory, of Models 101, 102, ... from the oldest on. `test_keeps.py` shows the words on a real
+store.
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ import pytest
 from tests.retention.pure_histories import (
     DAY,
     FIRST_ARTIFACT,
-    HOUR,
     RUNNING,
     PureHistory,
     keep,
     on_day,
+    prune,
     spelled,
 )
 from tfx_janitor.lineage.snapshot import ArtifactState
 from tfx_janitor.retention.facts import Evidence
+from tfx_janitor.retention.metrics import payloads_with_metrics
 from tfx_janitor.retention.timestamps import from_iso
+
+NOTHING_ASKED = Evidence()
 
 
 def models(*days: float, **properties: Sequence[Any]) -> PureHistory:
@@ -41,10 +45,10 @@ def models_of(*times: str) -> PureHistory:
 
 
 def said(
-    past: PureHistory, type: str = "Model", *, evidence: Evidence | None = None, **words: Any
+    past: PureHistory, type: str = "Model", *, evidence: Evidence = NOTHING_ASKED, **words: Any
 ) -> list[str]:
     """What one rule says of each member, the oldest first."""
-    settlement = past.settlement(rules=[keep(type, **words)], evidence=evidence or Evidence())
+    settlement = past.settlement(rules=[keep(type, **words)], evidence=evidence)
     nomination = settlement.nomination
     return [
         f"{row + FIRST_ARTIFACT} "
@@ -55,7 +59,7 @@ def said(
 
 def kept(past: PureHistory, type: str = "Model", **words: Any) -> list[int]:
     """Ids of what one rule keeps."""
-    return [int(line[:3]) for line in said(past, type, **words) if line[4:].startswith("keep.")]
+    return [int(line[:3]) for line in said(past, type, **words) if " keep." in line]
 
 
 # last, first
@@ -159,7 +163,7 @@ def test_what_a_finer_word_keeps_does_not_use_up_a_coarser_count() -> None:
     assert said(models_of(*days), daily=1, monthly=1, yearly=1)[3:] == [
         "104 expire.daily: the newest of 2026-02-02, beyond the 1 that are kept"
         " | keep.monthly: the newest of 2026-02, number 1 of the 1 that are kept"
-        " | expire.yearly: not the newest of 2026",
+        " | expire.yearly: not the newest of 2026; monthly keeps it already",
         "105 expire.daily: the newest of 2026-03-01, beyond the 1 that are kept"
         " | expire.monthly: not the newest of 2026-03"
         " | expire.yearly: not the newest of 2026",
@@ -167,6 +171,7 @@ def test_what_a_finer_word_keeps_does_not_use_up_a_coarser_count() -> None:
         " | expire.monthly: the newest of 2026-03; daily keeps it already"
         " | expire.yearly: the newest of 2026; daily keeps it already",
     ]
+    assert kept(models_of(*days), daily=1, monthly=1, yearly=1) == [101, 104, 106]
     assert kept(models_of(*days), yearly=1) == [106]
 
 
@@ -187,10 +192,10 @@ def test_periods_begin_at_their_first_millisecond_in_utc(
     word: str, before: str, after: str, name: str
 ) -> None:
     past = models_of(before, after)
-    assert kept(past, **{word: 2}) == [101, 102]
-    assert said(past, **{word: 1})[1] == (
-        f"102 keep.{word}: the newest of {name}, number 1 of the 1 that are kept"
-    )
+    one: dict[str, Any] = {word: 1}
+    two: dict[str, Any] = {word: 2}
+    assert kept(past, **two) == [101, 102]
+    assert said(past, **one)[1] == (f"102 keep.{word}: the newest of {name}, number 1 of the 1 that are kept")
 
 
 # best
@@ -296,6 +301,43 @@ def test_the_payload_of_an_evaluation_is_asked_last_the_newest_first() -> None:
     assert told({}) == f"{model} expire.best: has no accuracy"
     past.change(first, properties={"accuracy": 0.25})
     assert told({second: {"accuracy": 0.75}}) == found(0.25, first)
+
+
+def test_an_evaluation_that_cannot_be_read_may_tell_the_best_of_all() -> None:
+    past = PureHistory()
+    (first, _, _), (second, _, _) = past.run(day=1).train(), past.run(day=2).train()
+    readable, torn, latest = (past.artifact("ModelEvaluation") for _ in range(3))
+    past.run().execute("Evaluator", inputs=[first], outputs=[readable, torn])
+    past.run().execute("Evaluator", inputs=[second], outputs=[latest])
+
+    def told(*rows: int) -> list[str]:
+        metrics = {number - FIRST_ARTIFACT: {"accuracy": 0.5} for number in rows}
+        return said(past, best=BEST, evidence=Evidence(metrics, unreadable={torn - FIRST_ARTIFACT: "torn"}))
+
+    assert told(readable, latest)[0] == f"{first} unknown.metric: torn"
+    assert told(readable)[1] == f"{second} expire.best: has no accuracy"
+    past.change(torn, properties={"accuracy": 0.25})
+    assert told(readable, latest)[0].startswith(f"{first} expire.best: accuracy 0.25, rank 2 of 2, keeps 1")
+
+
+def payloads_to_ask(past: PureHistory, *rules: Mapping[str, Any]) -> list[int]:
+    return [row + FIRST_ARTIFACT for row in payloads_with_metrics(past.case(rules=rules))]
+
+
+def test_a_payload_is_asked_for_metrics_only_where_nothing_else_tells_them() -> None:
+    past = PureHistory()
+    model, _, _ = past.run().train()
+    evaluation, gone, other = (past.artifact(t) for t in ("ModelEvaluation", "ModelEvaluation", "Other"))
+    past.run().execute("Evaluator", inputs=[model], outputs=[gone, evaluation, other])
+    past.change(gone, state=ArtifactState.DELETED)
+    assert payloads_to_ask(past, keep("Model", last=1)) == []
+    assert payloads_to_ask(past, prune(last=1)) == []
+    for rule in (keep("Model", best=BEST), keep("ModelRun", any_of=[{"best": BEST}, {"last": 1}])):
+        assert payloads_to_ask(past, rule) == [evaluation]
+    past.change(model, properties={"auc": 0.5})
+    auc = {**BEST, "metric": "auc"}
+    assert payloads_to_ask(past, keep("Model", best=auc)) == []
+    assert payloads_to_ask(past, keep("Model", any_of=[{"best": auc}, {"best": BEST}])) == [evaluation]
 
 
 # blessed, pushed
@@ -439,4 +481,3 @@ def test_a_rule_that_deletes_all_says_so() -> None:
     settlement = past.settlement(rules=[rule])
     (reason,) = settlement.nomination.policy_reasons(0, settlement.reach)
     assert spelled(reason) == "expire.all (model): unsafe_delete_all keeps nothing"
-    assert HOUR < DAY

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 import numpy as np
 
 from tfx_janitor.lineage.snapshot import OUTPUTS, SUCCESSFUL, ArtifactState, ExecutionState, state_name
-from tfx_janitor.retention.case import MODEL, PRESENT, Case
+from tfx_janitor.retention.case import INFRA_BLESSING, MODEL, PRESENT, Case
 from tfx_janitor.retention.facts import StorageFacts
 from tfx_janitor.retention.plan import Reason
 from tfx_janitor.retention.timestamps import shown, to_ms
@@ -98,14 +98,14 @@ def latest_blessed(case: Case) -> Held:
                         found = (model, blessing)
                         resolved[pipeline] = max(found, resolved.get(pipeline, found))
         for pipeline, (model, blessing) in resolved.items():
-            path = [case.artifact_step(model)]
-            producer = int(case.snapshot.producer[blessing])
-            if producer >= 0:
-                path.append(case.execution_step(producer))
-            path.append(case.artifact_step(blessing))
+            # Where the blessing is not of an execution that took the model, it names it all the same.
+            path = case.derivations.path(model, blessing, between=()) or (
+                case.artifact_step(model),
+                case.artifact_step(blessing),
+            )
             whose = pipeline or "no known pipeline"
             detail = f"the latest blessed model of {whose}, the baseline of its next run"
-            yield model, Reason("hold.latest-blessed", detail, path=tuple(path))
+            yield model, Reason("hold.latest-blessed", detail, path=path)
             detail = f"the blessing of model {path[0][1]}, the latest blessed one of {whose}"
             yield blessing, Reason("hold.latest-blessed", detail, path=tuple(reversed(path)))
 
@@ -169,9 +169,10 @@ def no_producer(case: Case) -> Held:
 def served(case: Case, facts: StorageFacts) -> Held:
     """The PushedModel whose destination still stands, and the Model that it came from."""
     for model, pushes in case.pushes.items():
-        for execution, pushed in pushes:
+        for _, pushed in pushes:
             if pushed in facts.destinations:
-                path = (case.artifact_step(model), case.execution_step(execution), case.artifact_step(pushed))
+                # A Pusher that was given an InfraBlessing is one step further away.
+                path = case.derivations.path(model, pushed, between=(INFRA_BLESSING,)) or ()
                 destination = case.snapshot.property(pushed, "pushed_destination")
                 yield model, Reason("hold.served", f"served at {destination}", path=path)
     for pushed in sorted(facts.destinations):
