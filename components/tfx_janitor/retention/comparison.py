@@ -81,6 +81,12 @@ class Change:
         return _standing(self.old), _standing(self.new)
 
     @property
+    def deletes_or_spares(self) -> bool:
+        """Whether it matters to bytes: the artifact or a checkpoint goes under one policy alone."""
+        inside = (verdict for checkpoint in self.checkpoints for verdict in checkpoint.verdicts)
+        return "delete" in (*self.standings, *inside)
+
+    @property
     def bytes(self) -> int | None:
         """Size of the payload, measured by a plan that deletes it; None if none does."""
         sizes = [side.bytes for side in (self.old, self.new) if side is not None and side.bytes is not None]
@@ -105,7 +111,8 @@ class Difference:
     """Totals of a comparison.
 
     Attributes:
-      same: artifacts that some rule of either policy governs and on which the plans agree, also inside.
+      changed: artifacts on which the plans differ, themselves or inside.
+      same: the others that a rule of either policy governs.
       deletes: artifacts that only the new policy deletes, and their bytes.
       spares: artifacts that only the old policy deletes, and their bytes.
       checkpoints_deletes, checkpoints_spares: likewise, inside artifacts that stay under both.
@@ -115,6 +122,7 @@ class Difference:
         several artifacts share are counted once, so it need not be the difference of the bytes above.
     """
 
+    changed: int = 0
     same: int = 0
     deletes: int = 0
     deletes_bytes: int = 0
@@ -201,6 +209,7 @@ def _differs(change: Change) -> bool:
 
 def _count(change: Change, totals: dict[str, int]) -> None:
     old, new = change.standings
+    totals["changed"] += 1
     totals["governs"] += old == "ungoverned"
     totals["releases"] += new == "ungoverned"
     totals["doubts"] += new == "unknown" != old

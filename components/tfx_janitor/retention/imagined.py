@@ -149,7 +149,7 @@ _CHARACTERS = "x" + string.ascii_letters + string.digits + string.punctuation
 def _made_for(pattern: str) -> str:
     def one(part: str) -> str:
         if part[0] in "*?" or len(part) > 1:
-            return next((c for c in _CHARACTERS if fnmatchcase(c, part)), "")
+            return next((c for c in _CHARACTERS + part if fnmatchcase(c, part)), "")
         return part
 
     return "".join(map(one, _PATTERN_PARTS.findall(pattern)))

@@ -29,6 +29,7 @@ class Reach:
     facts: StorageFacts
     deletions: Collection[int]
     _walks: dict[tuple[str, tuple[str, ...]], Walk] = field(default_factory=dict, repr=False, compare=False)
+    _sources: dict[str, frozenset[int]] = field(default_factory=dict, repr=False, compare=False)
 
     def finds(self, word: str, selectors: tuple[str, ...], row: int) -> bool:
         """Whether a word with these selectors keeps an artifact."""
@@ -44,7 +45,7 @@ class Reach:
         path = walk.path(row)
         source = self.case.snapshot.row(path[-1][1])
         assert source is not None  # the walk began there
-        why = " and ".join(_SHOWN[s] for s in selectors if source in set(_SOURCES[s](self)))
+        why = " and ".join(_SHOWN[selector] for selector in selectors if source in self._from(selector))
         named = f"{self.case.snapshot.type_of(source)} {path[-1][1]}, which {why}"
         return Reason(
             f"keep.{word}", f"{named}, was made from it" if up else f"made from {named}", rule, path
@@ -55,10 +56,16 @@ class Reach:
         state = self.case.snapshot.artifacts.state[row]
         return bool(state != ArtifactState.DELETED) and row not in self.deletions
 
+    def _from(self, selector: str) -> frozenset[int]:
+        known = self._sources.get(selector)
+        if known is None:
+            known = self._sources[selector] = frozenset(_SOURCES[selector](self))
+        return known
+
     def _walk(self, word: str, selectors: tuple[str, ...]) -> Walk:
         known = self._walks.get((word, selectors))
         if known is None:
-            sources = sorted({row for selector in selectors for row in _SOURCES[selector](self)})
+            sources = sorted(frozenset[int]().union(*map(self._from, selectors)))
             derivations = self.case.derivations
             search = derivations.ancestors if word == "ancestors_of" else derivations.descendants
             known = self._walks[word, selectors] = search(sources)

@@ -11,8 +11,8 @@ same pipeline's next push into the same directory. Checkpoints inside artifacts 
 were written and pruned is not recorded.
 
 History itself is not replayed: where TFX would have found nothing, or something else, the real runs still go
-on as they did. So a regret says that something was needed, not what would have come of it. Nor do limits of the
-policy stop anything: the imaginary janitor has every plan approved.
+on as they did. So a regret says that something was needed, not what would have come of it. Nor do limits of
+the policy stop anything: the imaginary janitor has every plan approved.
 """
 
 from __future__ import annotations
@@ -167,10 +167,10 @@ class _ImaginaryJanitor:
         rows = np.flatnonzero(self._history.artifacts.created_ms <= moment)
         settlement = self._judge(moment, rows)
         going = {int(rows[at]): at for at in settlement.deletions}
-        at = {int(row): number for number, row in enumerate(rows)} if self._open else {}
         for row in [row for row in self._open if row not in going]:
             self._state[row] = ArtifactState.LIVE
-            kept = [reason for reason in _reasons(settlement, at[row]) if reason.holds]
+            at = int(np.searchsorted(rows, row))
+            kept = [reason for reason in _reasons(settlement, at) if reason.holds]
             self._close(row, "rescued", moment, tuple(kept))
         marked = sorted(going.keys() - self._open.keys())
         for row in marked:
@@ -193,7 +193,7 @@ class _ImaginaryJanitor:
         replayed = np.isin(then.artifacts.state, _REPLAYED_STATES)
         state = np.where(replayed, self._state[rows], then.artifacts.state)
         then = dataclasses.replace(then, artifacts=dataclasses.replace(then.artifacts, state=state))
-        number = {int(row): at for at, row in enumerate(rows)}
+        number = {row: at for at, row in enumerate(rows.tolist())}
         case = Case(
             then,
             self._policy,
@@ -205,7 +205,8 @@ class _ImaginaryJanitor:
 
     def _facts(self, moment: int, number: Mapping[int, int]) -> StorageFacts:
         today = self._storage.facts
-        present = {row: at for row, at in number.items() if self._state[row] != ArtifactState.DELETED}
+        there = (self._state != ArtifactState.DELETED).tolist()
+        present = {row: at for row, at in number.items() if there[row]}
         stood = {row: p for row, p in self._storage.gone.items() if moment < self._stood_until[row]}
         return StorageFacts(
             roots=today.roots,

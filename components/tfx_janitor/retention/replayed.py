@@ -125,8 +125,23 @@ class Replay:
         """Deletions whose payload is no longer there to be measured."""
         return sum(mark.bytes is None for mark in self.deletions)
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready form, but for what all replays of one history share."""
+    def document(self, other: Replay | None, *, metadata: str) -> dict[str, Any]:
+        """One JSON document, also of two policies on the same history.
+
+        Args:
+          other: the replay that this one is compared with.
+          metadata: URL of the store, without password.
+        """
+        return {
+            "schema": SCHEMA,
+            "metadata": metadata,
+            "since": to_iso(self.since_ms),
+            "until": to_iso(self.until_ms),
+            "replay": self._side(),
+            "compared": None if other is None else other._side(),
+        }
+
+    def _side(self) -> dict[str, Any]:
         return {
             "policy": self.policy,
             "moments": {"ends": self.ends, "judged": self.judged, "thinned": self.thinned},

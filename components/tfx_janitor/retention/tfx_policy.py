@@ -33,6 +33,7 @@ class GarbageCollectionPolicy(Protocol):
 
     keep_most_recently_published: Any
     keep_property_value_groups: Any
+    keep_if_used_in_pipeline_groups: Any
 
     def WhichOneof(self, oneof_group: str) -> str | None:
         """The field of `policy` that is set."""
@@ -59,9 +60,8 @@ def rules(
     converted: dict[str, dict[str, Any]] = {}
     problems: list[Problem] = []
     for at, where, policy in _governing(policies, match):
-        keep: dict[str, Any] = {}
         try:
-            keep.update(_words(at, policy, unsafe_delete_all))
+            keep = dict(_words(at, policy, unsafe_delete_all))
         except PolicyError as error:
             problems += error.problems
             continue
@@ -100,11 +100,12 @@ def _words(at: FieldPath, policy: GarbageCollectionPolicy, unsafe: bool) -> Iter
     name = getattr(getattr(policy, "DESCRIPTOR", None), "full_name", None)
     if name != _MESSAGE:
         raise _refusal(at, f"expected the message {_MESSAGE}, got {shown(policy)}")
-    # A TFX without this field has nothing to convert.
-    used_in = getattr(policy, _USED, ())
+    used_in = policy.keep_if_used_in_pipeline_groups
     kind = policy.WhichOneof("policy")
-    if kind is None and not used_in:
-        raise _refusal(at, f"says nothing; set {_RECENT} or {_GROUPS}, or remove it")
+    if kind is None:
+        # TFX took such a message for a policy that it does not know, and deleted nothing.
+        alone = f"says only {_USED}" if used_in else "says nothing"
+        raise _refusal(at, f"{alone}, with which TFX deletes nothing; set {_RECENT} or {_GROUPS} too")
     if kind == _RECENT:
         count = policy.keep_most_recently_published.num_artifacts
         if count > 0:

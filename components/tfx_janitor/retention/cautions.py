@@ -1,0 +1,91 @@
+"""What a policy says that may cost more than its author thinks: allowed, but worth a second look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from tfx_janitor.payload.places import parse
+from tfx_janitor.payload.verification import Level
+from tfx_janitor.retention.calendar import PERIODS
+from tfx_janitor.retention.durations import format_duration
+from tfx_janitor.retention.lint import covers
+from tfx_janitor.retention.policy import RetentionPolicy, Rule
+from tfx_janitor.retention.policy_file import Problem
+
+_RANKING = frozenset(("last", "first", *PERIODS, "best", "blessed", "pushed", "groups"))
+"""The words that keep so many of each group, whatever else there is."""
+
+_NEVER = timedelta(0)
+
+
+def cautions(policy: RetentionPolicy) -> tuple[Problem, ...]:
+    """Each with the field that it is about, in the order of the file's usual layout."""
+    return (*_of_the_policy(policy), *_of_the_rules(policy))
+
+
+def _of_the_policy(policy: RetentionPolicy) -> Iterator[Problem]:
+    for number, base in enumerate(policy.serving):
+        for root in policy.roots:
+            if parse(root).contains(parse(base)):
+                yield Problem(
+                    f'"{base}" lies inside the root "{root}": what is served from there is only held as '
+                    "long as MLMD knows that it was pushed; better name roots beside it",
+                    ("serving", number),
+                )
+    if policy.min_age == _NEVER:
+        yield Problem("is zero: what was made a moment ago may already go", ("min_age",))
+    if policy.grace == _NEVER:
+        yield Problem("is zero: what is marked may be purged at once, and never restored", ("grace",))
+    if policy.stale_after is not None:
+        told = format_duration(policy.stale_after)
+        yield Problem(
+            f"a RUNNING execution counts as dead {told} after its last sign of life, and TFX gives none "
+            "while a node runs: a training that takes longer can lose its inputs",
+            ("stale_after",),
+        )
+    if policy.verify is Level.STRUCTURE:
+        yield Problem(
+            "a survivor whose tensors are damaged passes for whole; checksums would notice", ("verify",)
+        )
+    limits = policy.limits
+    if limits.max_items is None and limits.max_bytes is None and limits.max_fraction in (None, 1):
+        yield Problem("no plan is ever too large to be carried out without approval", ("limits",))
+
+
+def _of_the_rules(policy: RetentionPolicy) -> Iterator[Problem]:
+    for number, rule in enumerate(policy.rules):
+        at = ("rules", number)
+        if rule.keep is None:
+            continue
+        if rule.unsafe_delete_all:
+            yield Problem(
+                "deletes all that it matches and that nothing holds, pushed or not",
+                (*at, "unsafe_delete_all"),
+            )
+        if rule.match.type == ("*",):
+            yield Problem("governs artifacts of every type, Examples and Schema too", (*at, "match"))
+        if rule.keep.said == ("newer_than",):
+            yield Problem(
+                "counts from now: of a pipeline that has stopped, only what is held stays; within counts "
+                "from the newest of the group",
+                (*at, "keep", "newer_than"),
+            )
+        if _mixes_pipelines(rule):
+            yield Problem(
+                "puts several pipelines into one group: a busy one pushes out all that a quiet one has",
+                (*at, "group_by"),
+            )
+        for other_number, other in enumerate(policy.rules):
+            if other.keep is None and covers(other.match, rule.match):
+                yield Problem(
+                    f'deletes nothing, for rules[{other_number}], "{other.name}", prunes inside and keeps '
+                    "whatever this rule matches; put its checkpoints into this rule to have both",
+                    at,
+                )
+
+
+def _mixes_pipelines(rule: Rule) -> bool:
+    one = len(rule.match.pipeline) == 1 and not set(rule.match.pipeline[0]) & set("*?[")
+    words = {word for _, keep in rule.keep.walk() for word in keep.said} if rule.keep is not None else set()
+    return "pipeline" not in rule.group_by and not one and bool(words & _RANKING)

@@ -1,0 +1,194 @@
+"""Refuses what only shows when one looks at several fields of a policy together: what can have no effect.
+
+Each refusal here is certain: without the word, or without the rule, every history would be judged the same.
+What merely looks deadly is not refused; `cautions` tells it to who asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from tfx_janitor.payload.places import parse
+from tfx_janitor.retention.durations import format_duration
+from tfx_janitor.retention.policy_file import FieldPath, Problem
+from tfx_janitor.retention.policy_keep import Keep
+from tfx_janitor.retention.policy_rules import Match, Rule
+
+
+def refusals(
+    rules: Sequence[Rule], *, min_age: timedelta, roots: Sequence[str], serving: Sequence[str]
+) -> Iterator[Problem]:
+    """What a policy must not say, each with its field."""
+    yield from _served_roots(roots, serving)
+    for number, rule in enumerate(rules):
+        at = ("rules", number)
+        yield from _idle_rule(rules, number, at)
+        if rule.keep is not None:
+            for below, keep in rule.keep.walk((*at, "keep")):
+                yield from _idle_words(keep, below)
+                yield from _younger_than_min_age(keep, below, min_age)
+
+
+def covers(outer: Match, inner: Match) -> bool:
+    """Whether one match surely fits all that another one fits; False where the patterns do not tell."""
+    fields = ("type", "pipeline", "node", "output")
+    return all(
+        "*" in getattr(outer, name) or set(getattr(inner, name)) <= set(getattr(outer, name))
+        for name in fields
+    ) and all(
+        name in inner.properties and inner.properties[name] == value
+        for name, value in outer.properties.items()
+    )
+
+
+def _served_roots(roots: Sequence[str], serving: Sequence[str]) -> Iterator[Problem]:
+    for number, root in enumerate(roots):
+        for base in serving:
+            if parse(root) == parse(base) or parse(base).contains(parse(root)):
+                where = "is" if parse(root) == parse(base) else f'lies inside "{base}",'
+                yield Problem(
+                    f'"{root}" {where} a directory of serving: what a model server watches is not for '
+                    "deletion; name the directory that pipelines write to",
+                    ("roots", number),
+                )
+                break
+
+
+def _idle_rule(rules: Sequence[Rule], number: int, at: FieldPath) -> Iterator[Problem]:
+    rule = rules[number]
+    for other_number, other in enumerate(rules):
+        twins = rule.match == other.match
+        if other is rule or not covers(other.match, rule.match) or (twins and number < other_number):
+            continue
+        name = f'rules[{other_number}], "{other.name}",'
+        if rule.unsafe_delete_all:
+            yield Problem(
+                f"useless: {name} governs all that it matches, too, and what several rules match is deleted "
+                "only if all of them let it go; narrow the match of one of them",
+                (*at, "unsafe_delete_all"),
+            )
+            return
+        alike = rule.keep == other.keep and rule.group_by == other.group_by
+        if twins and alike and rule.checkpoints in (None, other.checkpoints):
+            yield Problem(f"useless: {name} says the same of the same artifacts; remove one of them", at)
+            return
+
+
+def _younger_than_min_age(keep: Keep, at: FieldPath, min_age: timedelta) -> Iterator[Problem]:
+    if keep.newer_than is not None and keep.newer_than < min_age and keep.max_bytes is None:
+        yield Problem(
+            f"useless: min_age holds all that is younger than {format_duration(min_age)} already; "
+            "expected a longer time",
+            (*at, "newer_than"),
+        )
+
+
+@dataclass(frozen=True)
+class _Term:
+    """One word with its value, somewhere in a union of words.
+
+    Attributes:
+      at: where it stands, below the keep that was asked.
+      whole: whether all that the word keeps is in the union; not so where an `unless` stands beside it.
+    """
+
+    at: FieldPath
+    word: str
+    value: Any
+    whole: bool = True
+
+    @property
+    def shown(self) -> str:
+        """`any_of[0].last`, for messages."""
+        return Problem("", self.at).field
+
+    def keeps_all_of(self, other: _Term) -> bool:
+        """Whether this word surely keeps whatever the other one does."""
+        wider = _WIDER.get(self.word)
+        return self.word == other.word and wider is not None and wider(self.value, other.value)
+
+
+def _terms(keep: Keep, at: FieldPath = (), whole: bool = True) -> Iterator[_Term]:
+    """The words of a keep and of what its `any_of` holds: it keeps what any of them keeps."""
+    for word in keep.said:
+        if word == "any_of":
+            for number, inner in enumerate(keep.any_of or ()):
+                yield from _terms(inner, (*at, word, number), whole and inner.unless is None)
+        elif word not in ("all_of", "unless"):
+            yield _Term((*at, word), word, getattr(keep, word), whole)
+
+
+def _alone(keep: Keep) -> _Term | None:
+    """The one word that a keep consists of, if it does."""
+    terms = list(_terms(keep))
+    return terms[0] if len(terms) == 1 and len(keep.said) == 1 and terms[0].whole else None
+
+
+def _idle_words(keep: Keep, at: FieldPath) -> Iterator[Problem]:
+    terms = list(_terms(keep))
+    taken = [] if keep.unless is None else [term for term in _terms(keep.unless, ("unless",)) if term.whole]
+    for index, term in enumerate(terms):
+        for other_index, other in enumerate(terms):
+            if index == other_index or not other.whole or not other.keeps_all_of(term):
+                continue
+            # Of two equal words the later one is useless. Within one part of any_of, that part tells.
+            if (term.keeps_all_of(other) and index < other_index) or _in_one_part(term, other):
+                continue
+            message = f"useless beside {other.shown}, which keeps all that it keeps; remove one of them"
+            yield Problem(message, (*at, *term.at))
+            break
+        for other in taken:
+            if other.keeps_all_of(term):
+                message = f"can never keep anything, for {other.shown} takes it all away; remove one of them"
+                yield Problem(message, (*at, *term.at))
+                break
+    yield from _idle_branches(keep, at, terms)
+
+
+def _in_one_part(term: _Term, other: _Term) -> bool:
+    return len(term.at) > 1 and term.at[:2] == other.at[:2]
+
+
+def _idle_branches(keep: Keep, at: FieldPath, terms: Sequence[_Term]) -> Iterator[Problem]:
+    branches = keep.all_of or ()
+    narrow = [(number, alone) for number, inner in enumerate(branches) if (alone := _alone(inner))]
+    for number, alone in narrow:
+        for term in terms:
+            if term.whole and term.keeps_all_of(alone):
+                yield Problem(
+                    f"useless beside {term.shown}, which keeps all that it could keep; remove one of them",
+                    (*at, "all_of"),
+                )
+                return
+        for other_number, inner in enumerate(branches):
+            wide = [term for term in _terms(inner) if term.whole and term.keeps_all_of(alone)]
+            if other_number == number or not wide or inner.unless is not None:
+                continue
+            if alone.keeps_all_of(wide[0]) and _alone(inner) and other_number < number:
+                continue
+            yield Problem(
+                f"useless beside all_of[{number}].{alone.shown}, which keeps less; remove one of them",
+                (*at, "all_of", other_number),
+            )
+
+
+def _at_least(wide: Any, narrow: Any) -> bool:
+    return wide >= narrow
+
+
+def _superset(wide: Any, narrow: Any) -> bool:
+    return set(wide) >= set(narrow)
+
+
+_WIDER: Mapping[str, Callable[[Any, Any], bool]] = {
+    **dict.fromkeys(("last", "first", "within", "newer_than", "blessed", "pushed"), _at_least),
+    **dict.fromkeys(("tagged", "used_by", "ancestors_of", "descendants_of", "ids"), _superset),
+    "best": lambda wide, narrow: (
+        (wide.metric, wide.mode) == (narrow.metric, narrow.mode) and wide.count >= narrow.count
+    ),
+    "groups": lambda wide, narrow: wide == narrow,
+}
+"""Per word, whether one value keeps all that another does. Calendar words depend on their neighbours."""
