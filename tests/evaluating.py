@@ -27,9 +27,12 @@ def write_evaluation(path: Path, examples: Mapping[str, Sequence[Any]], config: 
     import pyarrow
     import tensorflow_model_analysis as tfma
     from google.protobuf import text_format
+    from tensorflow_model_analysis.proto import config_pb2
     from tfx_bsl.arrow import table_util
 
-    eval_config = text_format.Parse(config, tfma.EvalConfig())
+    # Not tfma.EvalConfig, which TFMA 0.52 does not export.
+    empty = config_pb2.EvalConfig()  # pyright: ignore[reportAttributeAccessIssue]
+    eval_config = text_format.Parse(config, empty)
     table = table_util.CanonicalizeRecordBatch(pyarrow.RecordBatch.from_pandas(pandas.DataFrame(examples)))
     with beam.Pipeline(argv=["--runner=FnApiRunner"]) as pipeline:
         _ = (

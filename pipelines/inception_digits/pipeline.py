@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import tensorflow_model_analysis as tfma
 import tfx.v1 as tfx
+from tensorflow_model_analysis.proto import config_pb2
 
 from pipelines.inception_digits.data import LABEL
 from tfx_janitor import CheckpointJanitor, RetentionPolicy, VerifiedPusher
@@ -116,21 +116,21 @@ def create_pipeline(
     )
 
 
-def _eval_config() -> tfma.EvalConfig:
-    accuracy = tfma.MetricConfig(
+def _eval_config() -> config_pb2.EvalConfig:
+    accuracy = config_pb2.MetricConfig(
         class_name="SparseCategoricalAccuracy",
-        threshold=tfma.MetricThreshold(
-            value_threshold=tfma.GenericValueThreshold(lower_bound={"value": LOWEST_ACCURACY}),
-            change_threshold=tfma.GenericChangeThreshold(
-                direction=tfma.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -LARGEST_LOSS}
+        threshold=config_pb2.MetricThreshold(
+            value_threshold=config_pb2.GenericValueThreshold(lower_bound={"value": LOWEST_ACCURACY}),
+            change_threshold=config_pb2.GenericChangeThreshold(
+                direction=config_pb2.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -LARGEST_LOSS}
             ),
         ),
     )
-    return tfma.EvalConfig(
+    return config_pb2.EvalConfig(
         model_specs=[
             # Said outright, because TFMA would ask Keras otherwise, and Keras 3 loads no SavedModel.
-            tfma.ModelSpec(model_type=tfma.TF_GENERIC, signature_name="serving_default", label_key=LABEL)
+            config_pb2.ModelSpec(model_type="tf_generic", signature_name="serving_default", label_key=LABEL)
         ],
-        slicing_specs=[tfma.SlicingSpec()],
-        metrics_specs=[tfma.MetricsSpec(metrics=[accuracy])],
+        slicing_specs=[config_pb2.SlicingSpec()],
+        metrics_specs=[config_pb2.MetricsSpec(metrics=[accuracy])],
     )

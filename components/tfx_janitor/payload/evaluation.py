@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import math
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -207,10 +206,6 @@ def _unambiguous(numbers: Iterable[tuple[str, _Precedence, float]]) -> dict[str,
     for name, precedence, number in numbers:
         if name not in first or precedence < first[name][0]:
             first[name] = (precedence, number)
-        elif precedence == first[name][0] and not _same(number, first[name][1]):
+        elif precedence == first[name][0] and number != first[name][1]:
             first[name] = (precedence, None)
     return {name: number for name, (_, number) in first.items() if number is not None}
-
-
-def _same(one: float, other: float | None) -> bool:
-    return one == other or (other is not None and math.isnan(one) and math.isnan(other))

@@ -52,15 +52,16 @@ def _walk(word: str, count: int, periods: Sequence[str], kept_by: dict[int, str]
         chosen.append(oldest)
     place = {at: number for number, at in enumerate(chosen, start=1)}
     kept_by.update(dict.fromkeys(chosen, word))
+    kept_ones = "the one that is kept" if count == 1 else f"the {count} that are kept"
 
     def explain(at: int) -> str:
         which = f"the newest of {periods[at]}" if newest_of_period[at] else f"not the newest of {periods[at]}"
         if at in place:
             if fills_up and at == oldest:
                 which = f"the oldest, of {periods[at]}"
-            return f"{which}, number {place[at]} of the {count} that are kept"
+            return f"{which}, {f'number {place[at]} of ' if count > 1 else ''}{kept_ones}"
         if at in finer:
             return f"{which}; {finer[at]} keeps it already"
-        return f"{which}, beyond the {count} that are kept" if newest_of_period[at] else which
+        return f"{which}, beyond {kept_ones}" if newest_of_period[at] else which
 
     return Judgement([at in place for at in range(len(periods))], explain)

@@ -32,6 +32,11 @@ class Judgement:
     unknown: Mapping[int, str] = field(default_factory=dict)
 
 
+def first_kept(superlative: str, count: int) -> str:
+    """`the newest is kept`, `the newest 3 are kept`."""
+    return f"the {superlative} is kept" if count == 1 else f"the {superlative} {count} are kept"
+
+
 def ranked(chosen: Sequence[int], size: int, count: int, superlative: str, noun: str) -> Judgement:
     """Ranks the chosen members in their order and keeps the first `count`.
 
@@ -48,7 +53,7 @@ def ranked(chosen: Sequence[int], size: int, count: int, superlative: str, noun:
         if at not in rank:
             return f"not {noun}"
         if kept[at]:
-            return f"rank {rank[at]} of {len(chosen)}, the {superlative} {count} are kept"
+            return f"rank {rank[at]} of {len(chosen)}, {first_kept(superlative, count)}"
         return f"rank {rank[at]} of {len(chosen)}, keeps {count}"
 
     return Judgement(kept, explain)

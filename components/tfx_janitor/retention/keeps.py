@@ -12,7 +12,8 @@ from typing import Any
 
 from tfx_janitor.lineage.snapshot import INPUTS
 from tfx_janitor.retention.case import Case, Group
-from tfx_janitor.retention.judgement import Judgement, ranked
+from tfx_janitor.retention.durations import format_duration
+from tfx_janitor.retention.judgement import Judgement, first_kept, ranked
 from tfx_janitor.retention.metrics import best
 from tfx_janitor.retention.plan import Step
 from tfx_janitor.retention.policy_rules import fits
@@ -39,7 +40,7 @@ def last(case: Case, group: Group, count: int) -> Judgement:
             return f"rank {at + 1} of {len(created)}, keeps {count} and what is as old as the last of them"
         if at >= count:
             return f"rank {at + 1} of {len(created)}, as old as the last of the newest {count}"
-        return f"rank {at + 1} of {len(created)}, the newest {count} are kept"
+        return f"rank {at + 1} of {len(created)}, {first_kept('newest', count)}"
 
     return Judgement(judged.kept, explain)
 
@@ -57,9 +58,10 @@ def within(case: Case, group: Group, span: timedelta) -> Judgement:
     kept = [bool(created[row] >= newest - to_ms(span)) for row in group.rows]
 
     def explain(at: int) -> str:
-        relation = "within the span" if kept[at] else "beyond the span"
-        moment = shown(int(created[group.rows[at]]))
-        return f"created {moment}, {relation} before the group's newest, {shown(newest)}"
+        moment = int(created[group.rows[at]])
+        gap = format_duration(timedelta(milliseconds=newest - moment))
+        before = f"{gap} before the group's newest, {shown(newest)}"
+        return f"created {shown(moment)}, {before}; keeps {format_duration(span)}"
 
     return Judgement(kept, explain)
 
@@ -101,7 +103,7 @@ def tagged(case: Case, group: Group, tags: Sequence[str]) -> Judgement:
 
     def explain(at: int) -> str:
         if matches[at]:
-            return f"tagged {', '.join(matches[at])}"
+            return ", ".join(matches[at])
         return f"has none of the tags {', '.join(sorted(wanted))}"
 
     return Judgement([bool(match) for match in matches], explain)

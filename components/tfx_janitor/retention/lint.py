@@ -60,8 +60,9 @@ def _served_roots(roots: Sequence[str], serving: Sequence[str]) -> Iterator[Prob
 def _idle_rule(rules: Sequence[Rule], number: int, at: FieldPath) -> Iterator[Problem]:
     rule = rules[number]
     for other_number, other in enumerate(rules):
-        twins = rule.match == other.match
-        if other is rule or not covers(other.match, rule.match) or (twins and number < other_number):
+        alike = (rule.match, rule.group_by, rule.keep) == (other.match, other.group_by, other.keep)
+        earlier_twin = number < other_number and alike and rule.checkpoints == other.checkpoints
+        if number == other_number or earlier_twin or not covers(other.match, rule.match):
             continue
         name = f'rules[{other_number}], "{other.name}",'
         if rule.unsafe_delete_all:
@@ -71,8 +72,7 @@ def _idle_rule(rules: Sequence[Rule], number: int, at: FieldPath) -> Iterator[Pr
                 (*at, "unsafe_delete_all"),
             )
             return
-        alike = rule.keep == other.keep and rule.group_by == other.group_by
-        if twins and alike and rule.checkpoints in (None, other.checkpoints):
+        if alike and rule.checkpoints in (None, other.checkpoints):
             yield Problem(f"useless: {name} says the same of the same artifacts; remove one of them", at)
             return
 
@@ -91,7 +91,7 @@ class _Term:
     """One word with its value, somewhere in a union of words.
 
     Attributes:
-      at: where it stands, below the keep that was asked.
+      at: where it stands in the policy.
       whole: whether all that the word keeps is in the union; not so where an `unless` stands beside it.
     """
 
@@ -102,8 +102,8 @@ class _Term:
 
     @property
     def shown(self) -> str:
-        """`any_of[0].last`, for messages."""
-        return Problem("", self.at).field
+        """Where it stands in its rule's keep, for messages: `any_of[0].last`."""
+        return Problem("", self.at[self.at.index("keep") + 1 :]).field
 
     def keeps_all_of(self, other: _Term) -> bool:
         """Whether this word surely keeps whatever the other one does."""
@@ -111,7 +111,7 @@ class _Term:
         return self.word == other.word and wider is not None and wider(self.value, other.value)
 
 
-def _terms(keep: Keep, at: FieldPath = (), whole: bool = True) -> Iterator[_Term]:
+def _terms(keep: Keep, at: FieldPath, whole: bool = True) -> Iterator[_Term]:
     """The words of a keep and of what its `any_of` holds: it keeps what any of them keeps."""
     for word in keep.said:
         if word == "any_of":
@@ -121,58 +121,58 @@ def _terms(keep: Keep, at: FieldPath = (), whole: bool = True) -> Iterator[_Term
             yield _Term((*at, word), word, getattr(keep, word), whole)
 
 
-def _alone(keep: Keep) -> _Term | None:
+def _alone(keep: Keep, at: FieldPath) -> _Term | None:
     """The one word that a keep consists of, if it does."""
-    terms = list(_terms(keep))
-    return terms[0] if len(terms) == 1 and len(keep.said) == 1 and terms[0].whole else None
+    terms = list(_terms(keep, at))
+    return terms[0] if len(keep.said) == len(terms) == 1 else None
 
 
 def _idle_words(keep: Keep, at: FieldPath) -> Iterator[Problem]:
-    terms = list(_terms(keep))
-    taken = [] if keep.unless is None else [term for term in _terms(keep.unless, ("unless",)) if term.whole]
+    terms = list(_terms(keep, at))
+    taken = (
+        [] if keep.unless is None else [term for term in _terms(keep.unless, (*at, "unless")) if term.whole]
+    )
     for index, term in enumerate(terms):
         for other_index, other in enumerate(terms):
-            if index == other_index or not other.whole or not other.keeps_all_of(term):
-                continue
             # Of two equal words the later one is useless. Within one part of any_of, that part tells.
-            if (term.keeps_all_of(other) and index < other_index) or _in_one_part(term, other):
-                continue
-            message = f"useless beside {other.shown}, which keeps all that it keeps; remove one of them"
-            yield Problem(message, (*at, *term.at))
-            break
+            told = (index < other_index and term.keeps_all_of(other)) or _in_one_part(term, other, len(at))
+            if index != other_index and other.whole and other.keeps_all_of(term) and not told:
+                message = f"useless beside {other.shown}, which keeps all that it keeps; remove one of them"
+                yield Problem(message, term.at)
+                break
         for other in taken:
             if other.keeps_all_of(term):
                 message = f"can never keep anything, for {other.shown} takes it all away; remove one of them"
-                yield Problem(message, (*at, *term.at))
+                yield Problem(message, term.at)
                 break
-    yield from _idle_branches(keep, at, terms)
+    yield from _idle_parts(keep, at, [term for term in terms if term.whole])
 
 
-def _in_one_part(term: _Term, other: _Term) -> bool:
-    return len(term.at) > 1 and term.at[:2] == other.at[:2]
+def _in_one_part(term: _Term, other: _Term, depth: int) -> bool:
+    part = slice(0, depth + 2)
+    return len(term.at) > depth + 1 and term.at[part] == other.at[part]
 
 
-def _idle_branches(keep: Keep, at: FieldPath, terms: Sequence[_Term]) -> Iterator[Problem]:
-    branches = keep.all_of or ()
-    narrow = [(number, alone) for number, inner in enumerate(branches) if (alone := _alone(inner))]
-    for number, alone in narrow:
-        for term in terms:
-            if term.whole and term.keeps_all_of(alone):
-                yield Problem(
-                    f"useless beside {term.shown}, which keeps all that it could keep; remove one of them",
-                    (*at, "all_of"),
+def _idle_parts(keep: Keep, at: FieldPath, beside: Sequence[_Term]) -> Iterator[Problem]:
+    """Parts of all_of that take nothing away, or an all_of that adds nothing to the words beside it."""
+    parts = [((*at, "all_of", number), part) for number, part in enumerate(keep.all_of or ())]
+    for below, part in parts:
+        narrow = _alone(part, below)
+        if narrow is None:
+            continue
+        for term in beside:
+            if term.keeps_all_of(narrow):
+                message = (
+                    f"useless beside {term.shown}, which keeps all that it could keep; remove one of them"
                 )
+                yield Problem(message, (*at, "all_of"))
                 return
-        for other_number, inner in enumerate(branches):
-            wide = [term for term in _terms(inner) if term.whole and term.keeps_all_of(alone)]
-            if other_number == number or not wide or inner.unless is not None:
-                continue
-            if alone.keeps_all_of(wide[0]) and _alone(inner) and other_number < number:
-                continue
-            yield Problem(
-                f"useless beside all_of[{number}].{alone.shown}, which keeps less; remove one of them",
-                (*at, "all_of", other_number),
-            )
+        for other_below, other in parts:
+            wide = [term for term in _terms(other, other_below) if term.whole and term.keeps_all_of(narrow)]
+            earlier_twin = other == part and other_below < below
+            if wide and other.unless is None and other_below != below and not earlier_twin:
+                message = f"useless beside {narrow.shown}, which keeps no more; remove one of them"
+                yield Problem(message, other_below)
 
 
 def _at_least(wide: Any, narrow: Any) -> bool:

@@ -14,6 +14,7 @@ from tfx_janitor.lineage.snapshot import INPUTS, OUTPUTS, ArtifactState, Value
 from tfx_janitor.retention.case import INFRA_BLESSING, MODEL, MODEL_RUN, PUSHED_MODEL, Case, Group
 from tfx_janitor.retention.judgement import Judgement, ranked
 from tfx_janitor.retention.plan import Step
+from tfx_janitor.retention.policy import RetentionPolicy, Rule
 from tfx_janitor.retention.policy_keep import Best
 
 MODEL_EVALUATION = "ModelEvaluation"
@@ -75,12 +76,21 @@ def payloads_with_metrics(case: Case) -> list[int]:
     """ModelEvaluations whose payload the policy must ask, for nothing else tells the metric; ascending."""
     wanted: set[int] = set()
     for group in case.groups:
-        keeps = group.rule.keep.walk() if group.rule.keep is not None else ()
-        for metric in {keep.best.metric for _, keep in keeps if keep.best is not None}:
+        for metric in _metrics_of_rule(group.rule):
             for row in group.rows:
                 if measured(case, row, metric) is None:
                     wanted.update(_evaluations(case, row))
     return sorted(wanted)
+
+
+def metrics_of(policy: RetentionPolicy) -> frozenset[str]:
+    """Names of all metrics that a policy ranks by."""
+    return frozenset[str]().union(*map(_metrics_of_rule, policy.rules))
+
+
+def _metrics_of_rule(rule: Rule) -> frozenset[str]:
+    keeps = rule.keep.walk() if rule.keep is not None else ()
+    return frozenset(keep.best.metric for _, keep in keeps if keep.best is not None)
 
 
 def best(case: Case, group: Group, wanted: Best) -> Judgement:

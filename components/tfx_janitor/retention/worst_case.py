@@ -115,6 +115,17 @@ class _Judged:
         return sum(run.pushed for run in self.runs)
 
     @property
+    def type(self) -> str:
+        """Of what is lost, the first of Model, ModelRun and PushedModel."""
+        types = {self.settlement.nomination.case.snapshot.type_of(row) for row in self.losses}
+        return next(name for name in PUSHABLE if name in types)
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """What makes a loss more telling than another of equally many runs: the lower."""
+        return self.pushed_runs, PUSHABLE.index(self.type)
+
+    @property
     def victims(self) -> list[int]:
         """Numbers of the runs that lose something, ascending."""
         return [
@@ -151,9 +162,13 @@ class _Search:
         for family in filter(self._adversary.is_hard, families):
             length = self._shortest(family, length) or length
         best: _Judged | None = None
+        at_most = length
         for family in families:
-            best = self._fewer_pushed(family, length, best) or best
-            if best is not None and best.pushed_runs == 1:
+            judged = self._fewest_pushed(family, length, at_most)
+            if judged is not None and (best is None or judged.rank < best.rank):
+                best = judged
+                at_most = best.pushed_runs - (best.type == self.types[0])
+            if not at_most:
                 break
         return None if best is None else self._loss(best)
 
@@ -163,9 +178,7 @@ class _Search:
         # The newest run is held: one alone loses nothing.
         if longest < 2 or not self._first_loss(family, longest):
             return None
-        if not self._first_loss(family, longest - 1):
-            return longest
-        return _least(1, longest - 1, lambda length: self._first_loss(family, length) is not None)
+        return _least(2, longest, lambda length: self._first_loss(family, length) is not None)
 
     def _first_loss(self, family: Family, length: int) -> _Judged | None:
         """A history of this length with a loss: all runs pushed, or only one where that may be what loses."""
@@ -175,22 +188,22 @@ class _Search:
         judged = (self._judge(family, length, pushed) for pushed in choices)
         return next((each for each in judged if each.losses), None)
 
-    def _fewer_pushed(self, family: Family, length: int, than: _Judged | None) -> _Judged | None:
+    def _fewest_pushed(self, family: Family, length: int, at_most: int) -> _Judged | None:
         """The family's loss with the fewest pushed runs: one that is lost, and the newest of the others."""
-        best = self._first_loss(family, length) if length <= family.longest else None
-        if best is None:
+        first = self._first_loss(family, length) if length <= family.longest else None
+        if first is None:
             return None
-        fewest = best.pushed_runs if than is None else min(best.pushed_runs, than.pushed_runs)
-        for victim in best.victims:
+        best = first if first.pushed_runs <= at_most else None
+        for victim in first.victims:
             order = (victim, *(number for number in range(length - 1, -1, -1) if number != victim))
 
             def lossy(count: int, order: tuple[int, ...] = order) -> bool:
                 return bool(self._judge(family, length, order[:count]).losses)
 
-            if fewest > 1 and lossy(fewest - 1):
-                fewest = _least(1, fewest - 1, lossy)
-                best = self._judge(family, length, order[:fewest])
-        return best if than is None or best.pushed_runs < than.pushed_runs else None
+            fewer = at_most if best is None else best.pushed_runs - 1
+            if fewer and lossy(fewer):
+                best = self._judge(family, length, order[: _least(1, fewer, lossy)])
+        return best
 
     def _judge(self, family: Family, length: int, pushed: Collection[int]) -> _Judged:
         runs = self._adversary.runs(family, length, pushed)
@@ -211,13 +224,12 @@ class _Search:
         by_id = {decision.artifact_id: decision for decision in plan.decisions}
         ids = case.snapshot.artifacts.id
         lost = tuple(by_id[int(ids[row])] for row in judged.losses)
-        type_name = next(name for name in PUSHABLE if any(decision.type == name for decision in lost))
-        rows = (row_of(number, type_name) for number in range(len(judged.runs)))
+        rows = (row_of(number, judged.type) for number in range(len(judged.runs)))
         return Loss(
             family=judged.family,
             now_ms=case.now_ms,
             runs=judged.runs,
-            type=type_name,
+            type=judged.type,
             decisions=tuple(by_id[int(ids[row])] for row in rows),
             lost=lost,
             payload_bytes=self._adversary.payload_bytes,
@@ -230,6 +242,8 @@ def _keeps(rule: Rule) -> Iterator[Keep]:
 
 def _least(low: int, high: int, holds: Callable[[int], bool]) -> int:
     """The least number from which on something holds, given that it holds for the highest."""
+    if low < high and not holds(high - 1):  # as it often is
+        return high
     while low < high:
         middle = (low + high) // 2
         if holds(middle):

@@ -15,7 +15,7 @@ from tfx_janitor.payload.verification import Level
 from tfx_janitor.retention.answers import members_with_budget
 from tfx_janitor.retention.case import PRESENT, PUSHED_MODEL, Case
 from tfx_janitor.retention.facts import CheckpointFact, Evidence, StorageFacts, Verified
-from tfx_janitor.retention.metrics import payloads_with_metrics
+from tfx_janitor.retention.metrics import metrics_of, payloads_with_metrics
 from tfx_janitor.retention.plan import Plan
 from tfx_janitor.retention.settle import Nomination, Settlement, decide, judge_checkpoints, nominate, settle
 from tfx_janitor.survey import look
@@ -62,8 +62,14 @@ def _with_evidence(case: Case, crew: Crew) -> Case:
     read = crew.run("read evaluations", look.read_evaluation, _uris(case, evaluations))
     sizes = crew.run("measure", look.measure, _uris(case, members))
     told = dict(zip(evaluations, read, strict=True))
+    names = metrics_of(case.policy)
     evidence = Evidence(
-        metrics={row: found for row, found in told.items() if not isinstance(found, Failed)},
+        # An evaluation with many slices tells hundreds of thousands of metrics; those nobody asks for go.
+        metrics={
+            row: {name: found[name] for name in names & found.keys()}
+            for row, found in told.items()
+            if not isinstance(found, Failed)
+        },
         unreadable={row: found.error for row, found in told.items() if isinstance(found, Failed)},
         bytes={row: size for row, size in zip(members, sizes, strict=True) if not isinstance(size, Failed)},
     )
