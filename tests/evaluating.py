@@ -31,7 +31,7 @@ def write_evaluation(path: Path, examples: Mapping[str, Sequence[Any]], config: 
     from tfx_bsl.arrow import table_util
 
     # Not tfma.EvalConfig, which TFMA 0.52 does not export.
-    empty = config_pb2.EvalConfig()  # pyright: ignore[reportAttributeAccessIssue]
+    empty = config_pb2.EvalConfig()
     eval_config = text_format.Parse(config, empty)
     table = table_util.CanonicalizeRecordBatch(pyarrow.RecordBatch.from_pandas(pandas.DataFrame(examples)))
     with beam.Pipeline(argv=["--runner=FnApiRunner"]) as pipeline:

@@ -27,7 +27,9 @@ from tfx_janitor.lineage.snapshot import (
 IN, OUT = EventKind.INPUT, EventKind.OUTPUT
 
 
-def made_of(events: Iterable[tuple[int, EventKind, int]], nodes: int = 6) -> Snapshot:
+def made_of(
+    events: Iterable[tuple[int, EventKind, int]], nodes: int = 6, executed: str = "x.Trainer"
+) -> Snapshot:
     """A snapshot of triples (artifact row, kind, execution row); ids are rows + 1."""
     artifact, kind, execution = (np.array(column, np.int64) for column in zip(*events, strict=True))
     rows, zeros = np.arange(nodes), np.zeros(nodes, np.int64)
@@ -35,7 +37,7 @@ def made_of(events: Iterable[tuple[int, EventKind, int]], nodes: int = 6) -> Sna
     return Snapshot(
         Artifacts(rows + 1, zeros, zeros, zeros, zeros, ("",) * nodes, ("Thing",), {}),
         Executions(
-            rows + 1, zeros, complete, zeros, zeros, zeros, zeros, zeros, ("x",), ("p",), ("r",), ("n",)
+            rows + 1, zeros, complete, zeros, zeros, zeros, zeros, zeros, (executed,), ("p",), ("r",), ("n",)
         ),
         Events(artifact, execution, kind, np.full(len(kind), -1), np.zeros(len(kind), np.int64), ()),
     )
@@ -74,6 +76,13 @@ def test_no_step_over_what_a_resolver_found_or_the_janitor_did(tmp_path: Path):
     row = snapshot.row(made.model.id)
     assert row is not None
     assert Derivations(snapshot).descendants([row]).rows.tolist() == []
+
+
+def test_no_step_over_an_act_whatever_it_recorded():
+    derivations = Derivations(made_of([(0, IN, 0), (1, OUT, 0)], executed="tfx_janitor.act.purge"))
+    assert 0 not in derivations.ancestors([1])
+    assert 1 not in derivations.descendants([0])
+    assert derivations.path(0, 1) is None
 
 
 def test_only_over_the_types_that_may_lie_between(tmp_path: Path):

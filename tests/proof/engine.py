@@ -23,10 +23,9 @@ from tfx_janitor.lineage.snapshot import (
 )
 from tfx_janitor.payload.verification import Level
 from tfx_janitor.retention.case import Case
-from tfx_janitor.retention.facts import CheckpointFact, Verified
-from tfx_janitor.retention.plan import Plan
+from tfx_janitor.retention.facts import Verified
+from tfx_janitor.retention.plan import Decision, Plan, verdict_of
 from tfx_janitor.retention.policy import RetentionPolicy
-from tfx_janitor.retention.pruning import Candidate
 from tfx_janitor.retention.settle import decide
 from tfx_janitor.survey import look
 from tfx_janitor.survey.crew import Failed
@@ -38,7 +37,13 @@ Done = TypeVar("Done")
 
 def verdicts(history: History, policy: dict[str, Any]) -> dict[int, str]:
     """The engine's verdict on every governed artifact, by id."""
-    return {d.artifact_id: d.verdict for d in plan(history, policy).decisions}
+    return {d.artifact_id: _without_pruning(d) for d in plan(history, policy).decisions}
+
+
+def _without_pruning(decision: Decision) -> str:
+    """The verdict, if a ModelRun that stays for other reasons, but cannot be pruned, counts as kept."""
+    others = [reason for reason in decision.reasons if reason.holds and reason.code != "unknown.payload"]
+    return verdict_of(others or decision.reasons)
 
 
 def plan(history: History, policy: dict[str, Any], snapshot: Snapshot | None = None) -> Plan:
@@ -83,8 +88,7 @@ class Disk:
         if work is look.read_evaluation:
             return there["metrics"]
         assert work is look.list_checkpoints, work
-        step = Candidate("ckpt-1", "ckpt", 1, 0, restorable=None, problem=None)
-        return (CheckpointFact("", step, 1),) if there["checkpoints"] else ()
+        return ()
 
     def _whole(self, uri: str) -> bool:
         return uri in self._there and self._there[uri]["whole"]

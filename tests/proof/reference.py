@@ -1,12 +1,13 @@
-"""A janitor that is as plain and slow as possible: verdicts as docs/deciding.md has them, and nothing else."""
+"""A janitor as plain and slow as possible: verdicts as docs/deciding.md has them, and nothing else."""
 
 import posixpath
 
-from tests.proof.reference_words import HERE, IN, OUT, Words, fits, milliseconds
+from tests.proof.reference_words import HERE, OUT, Words, fits, milliseconds
 
 
 def place(uri):
-    scheme, _, path = uri.rpartition("://")
+    scheme, found, path = uri.partition("://")
+    scheme, path = (scheme, path) if found else ("", uri)
     if scheme in ("", "file"):
         path = path.removeprefix("localhost") if scheme else path
         return "file:" + posixpath.normpath("//" + path) if path.startswith("/") else None
@@ -36,7 +37,7 @@ class Reference(Words):
         self.newest = {}
         for e, x in sorted(self.executions.items(), key=lambda item: (item[1]["created"], item[0])):
             if x["state"] in ("COMPLETE", "CACHED") and e not in self.acts:
-                self.newest[(x["pipeline"], x["node"]) if x["node"] else x["type"]] = e
+                self.newest[x["pipeline"], x["node"] or x["type"]] = e
         self.blessed = set().union(*(self.latest_blessed(states) for states in (HERE, HERE[:1])))
 
     def is_active(self, e):
@@ -53,10 +54,10 @@ class Reference(Words):
 
     def latest_blessed(self, states):
         chosen = {}
-        for m in sorted(self.typed(self.artifacts, "Model")):
-            blessings = {b for b in self.blessings(m) if self.artifacts[b]["state"] in states}
-            if blessings and self.artifacts[m]["state"] in states:
-                chosen[self.owner(m)["pipeline"]] = {m, *blessings}
+        within = {a for a, x in self.artifacts.items() if x["state"] in states}
+        for m in sorted(self.typed(within, "Model")):
+            for b in sorted(self.blessings(m) & within):
+                chosen |= {self.owner(a)["pipeline"]: {m, b} for a in (m, b)}
         return set().union(*chosen.values())
 
     def unknown(self, a):
@@ -68,7 +69,6 @@ class Reference(Words):
         used = {e for b, e, *_ in self.events if b == a}
         makers = {self.executions[e]["type"].rpartition(".")[2] for e in self.executions_of(a, OUT)}
         age, min_age = self.now - x["created"], milliseconds(self.policy.get("min_age", "1d"))
-        model_not_whole = not any(self.artifacts[m]["whole"] for m in self.siblings(a, "Model"))
         return (
             bool(used & self.active)
             or any(self.executions[e]["run"] in self.active_runs for e in used)
@@ -80,7 +80,6 @@ class Reference(Words):
             or not any(inside(where, place(root)) for root in self.policy["roots"])
             or any(overlap(where, served) for served in self.destinations.values())
             or age < max(min_age, 0)
-            or (x["type"] == "ModelRun" and x["checkpoints"] and model_not_whole)
         )
 
     def matches(self, match, a):
@@ -99,15 +98,22 @@ class Reference(Words):
                 found.setdefault(tuple(key), []).append(a)
         return list(found.values())
 
-    def settle(self, governed, stays):
-        """All that stays if what is given stays: what words keep by it, and what shares a payload with it."""
+    def needs_checkpoints(self, a, stays, verified):
+        models = self.siblings(a, "Model")
+        return not models or bool((models & stays) - verified)
+
+    def settle(self, governed, stays, verified=None):
+        """All that stays if what is given stays: by words of lineage, a shared payload, a damaged Model."""
         while True:
             more = set(stays)
             for rule in self.policy["rules"]:
                 for group in self.groups(rule):
                     more |= self.keep(rule["keep"], group, stays) if "keep" in rule else set(group)
             more |= {a for a in governed for b in stays - {a} if overlap(self.place[a], self.place[b])}
-            more |= self.mixed
+            if verified is not None:
+                runs = self.typed(governed, "ModelRun")
+                more |= {a for a in runs if self.needs_checkpoints(a, stays, verified)}
+            more |= self.unclear
             if more == stays:
                 return stays
             stays = more
@@ -117,13 +123,16 @@ class Reference(Words):
         rules = self.policy["rules"]
         governed = {a for a in self.there if any(self.matches(rule["match"], a) for rule in rules)}
         unknown = {a for a in governed if self.unknown(a)}
-        stays = self.settle(governed, self.there - governed | unknown | {a for a in governed if self.held(a)})
+        stays = self.there - governed | unknown | {a for a in governed if self.held(a)}
+        stays = self.settle(governed, stays)
         missing = {a for a in governed - stays if self.artifacts[a]["bytes"] is None}
         stays = self.settle(governed, stays | missing)
+        # Only what would stay anyway is verified.
+        verified = {a for a in stays if self.artifacts[a]["whole"] and self.artifacts[a]["state"] in HERE}
+        stays = self.settle(governed, stays, verified)
         lost = set()
         for group in [group for rule in rules if "keep" in rule for group in self.groups(rule)]:
-            models = self.typed(group, "Model")
-            lost |= set() if any(self.artifacts[m]["whole"] for m in models & stays) else models
-        stays = self.settle(governed, stays | lost)
-        unknown |= missing | self.mixed
+            lost |= set() if verified & set(group) else self.typed(group, "Model")
+        stays = self.settle(governed, stays | lost, verified)
+        unknown |= missing | self.unclear
         return {a: "unknown" if a in unknown else "keep" if a in stays else "delete" for a in governed}

@@ -1,4 +1,4 @@
-"""What the words of `keep` keep, sentence by sentence as docs/policy.md has them: plain, slow, and on its own."""
+"""What the words of `keep` keep, sentence by sentence as docs/policy.md has them: plain, and slow."""
 
 import math
 import re
@@ -6,7 +6,15 @@ from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 
 HERE, IN, OUT = ("LIVE", "MARKED_FOR_DELETION"), ("INPUT", "DECLARED_INPUT"), ("OUTPUT", "DECLARED_OUTPUT")
-PERIODS = dict(hourly="%Y %j %H", daily="%Y %j", weekly="%G %V", monthly="%Y %m", quarterly="", yearly="%Y")
+PERIODS = {
+    "hourly": "%Y %j %H",
+    "daily": "%Y %j",
+    "weekly": "%G %V",
+    "monthly": "%Y %m",
+    "quarterly": "",
+    "yearly": "%Y",
+}
+UNREADABLE = object()
 UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 
 
@@ -41,7 +49,7 @@ class Words:
             for p in history["pins"]
         ]
         self.pinned = {a for a, times in ends if self.now < min(times, default=math.inf)}
-        self.mixed = set()
+        self.unclear = set()
 
     def prop(self, a, name):
         return self.artifacts[a]["properties"].get(name)
@@ -88,38 +96,42 @@ class Words:
             by_id, uri = self.prop(b, "current_model_id"), self.prop(b, "current_model")
             return by_id == model if by_id is not None else uri == self.artifacts[model]["uri"]
 
-        return {
-            b
-            for b in self.typed(self.artifacts, "ModelBlessing")
-            if self.prop(b, "blessed") == 1 and names(b)
-        }
+        blessings = self.typed(self.artifacts, "ModelBlessing")
+        return {b for b in blessings if self.prop(b, "blessed") == 1 and names(b)}
 
     def pushes(self, model):
-        def sources(p):
-            taken = self.step({p}, OUT, IN)
-            return taken | self.step(self.typed(taken, "InfraBlessing"), OUT, IN)
+        def taken(made):
+            return {a for b in made for a in self.artifacts_of(self.producer(b), IN)}
 
-        return {
-            p
-            for p in self.typed(self.artifacts, "PushedModel")
-            if self.prop(p, "pushed") == 1 and model in sources(p)
-        }
+        def sources(p):
+            return taken({p}) | taken(self.typed(taken({p}), "InfraBlessing"))
+
+        pushed = self.typed(self.artifacts, "PushedModel")
+        return {p for p in pushed if self.prop(p, "pushed") == 1 and model in sources(p)}
+
+    def is_blessed(self, a):
+        itself = self.typed({a}, "ModelBlessing") and self.prop(a, "blessed") == 1
+        return itself or any(map(self.blessings, self.models(a)))
+
+    def was_pushed(self, a):
+        itself = self.typed({a}, "PushedModel") and self.prop(a, "pushed") == 1
+        return itself or any(map(self.pushes, self.models(a)))
 
     def metric(self, a, name):
-        if name in self.artifacts[a]["properties"]:
-            return self.prop(a, name)
-        if self.typed({a}, "ModelRun"):
-            return next((self.metric(m, name) for m in sorted(self.models(a), reverse=True)), None)
+        """The first value that is found, UNREADABLE, or None. A ModelRun that has none counts by its Model."""
         derived = self.step({a}, IN, OUT, but=("baseline_model", "base_model"))
-        derived = sorted(
-            derived - self.typed(derived, "Model", "ModelRun", "PushedModel", "InfraBlessing"), reverse=True
-        )
-        told = [self.artifacts[d]["properties"] for d in derived]
-        told += [self.artifacts[d]["metrics"] or {} for d in derived if self.typed({d}, "ModelEvaluation")]
-        return next((found[name] for found in told if name in found), None)
+        derived -= self.typed(derived, "Model", "ModelRun", "PushedModel", "InfraBlessing")
+        carriers = [a, *sorted(derived, reverse=True)]
+        told = [self.artifacts[c]["properties"] for c in carriers]
+        evaluations = [self.artifacts[c] for c in carriers if self.typed({c}, "ModelEvaluation")]
+        for x in [x for x in evaluations if x["state"] != "DELETED"]:
+            told.append({name: UNREADABLE} if x["bytes"] is None else x["metrics"])
+        of_model = (self.metric(m, name) for m in self.models(a) - {a})
+        return next((found[name] for found in told if name in found), next(of_model, None))
 
     def best(self, group, metric, count, mode):
         values = {a: self.metric(a, metric) for a in group}
+        self.unclear |= {a for a in group if values[a] is UNREADABLE}
         numbers = [a for a in group if isinstance(values[a], (int, float)) and not math.isnan(values[a])]
         return set(sorted(numbers, key=lambda a: values[a], reverse=mode == "max")[:count])
 
@@ -138,9 +150,10 @@ class Words:
     def by_value(self, group, groupings):
         parts = [group]
         for g in groupings:
-            named = [{a: self.prop(a, g["property"]) for a in part} for part in parts]
+            found = {a: self.prop(a, g["property"]) for a in group}
+            named = [{a: found[a] if found[a] == found[a] else None for a in part} for part in parts]
             if len({type(v) for values in named for v in values.values() if v is not None}) > 1:
-                self.mixed |= set(group)
+                self.unclear |= set(group)
                 return set(group)
             parts = []
             for values in named:
@@ -162,7 +175,7 @@ class Words:
         return set().union(*(chosen[word] for word in words))
 
     def keep(self, words, group, stays):
-        """What a keep keeps of a group when all that `stays` stays; None: its words of lineage keep nothing."""
+        """What a keep keeps of a group if `stays` stays; None: words of lineage keep nothing."""
         created = {a: self.artifacts[a]["created"] for a in group}
         tags = {a: {*re.split(r"[\s,]+", str(self.prop(a, "tags")))} for a in group}
         said = {
@@ -171,8 +184,8 @@ class Words:
             "within": lambda d: {a for a in group if created[group[0]] - created[a] <= milliseconds(d)},
             "newer_than": lambda d: {a for a in group if self.now - created[a] <= milliseconds(d)},
             "best": lambda best: self.best(group, **best),
-            "blessed": lambda n: [a for a in group if any(map(self.blessings, self.models(a)))][:n],
-            "pushed": lambda n: [a for a in group if any(map(self.pushes, self.models(a)))][:n],
+            "blessed": lambda n: [a for a in group if self.is_blessed(a)][:n],
+            "pushed": lambda n: [a for a in group if self.was_pushed(a)][:n],
             "tagged": lambda wanted: {a for a in group if tags[a] & {*wanted}},
             "groups": lambda groupings: self.by_value(group, groupings),
             "used_by": lambda names: {

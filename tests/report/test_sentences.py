@@ -36,6 +36,16 @@ SERVED = Reason("hold.served", "served at /srv/serving/1")
             "external",
         ),
         (Reason("hold.of-tomorrow"), "of tomorrow", "of tomorrow"),
+        (
+            Reason("keep.prunes-inside", "this rule never deletes", "checkpoints"),
+            "this rule never deletes (rule checkpoints)",
+            "rule checkpoints: prunes_inside",
+        ),
+        (
+            Reason("unknown.mixed-types", "values have different types", "models"),
+            "values have different types (rule models)",
+            "mixed types",
+        ),
     ],
 )
 def test_a_reason_in_full_and_in_brief(reason: Reason, in_full: str, in_brief: str):

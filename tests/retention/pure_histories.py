@@ -110,9 +110,11 @@ class PureHistory:
       now: the day on which everything is judged.
       served: PushedModels whose destination still stands.
       damaged: Models that are not whole, and why.
+      unverified: whether nobody has looked at any Model.
       sizes: what was measured.
       checkpoints: what lies in ModelRuns.
-      facts: further fields of `StorageFacts`.
+      unreadable, not_understood: payloads and URIs that storage cannot tell of, and why.
+      unplaced: artifacts that storage was not asked about.
     """
 
     now: float = 100
@@ -126,6 +128,8 @@ class PureHistory:
     checkpoints: dict[int, list[CheckpointFact]] = field(default_factory=dict)
     unreadable: dict[int, str] = field(default_factory=dict)
     not_understood: dict[int, str] = field(default_factory=dict)
+    unplaced: set[int] = field(default_factory=set)
+    unverified: bool = False
 
     # What happened.
 
@@ -216,8 +220,12 @@ class PureHistory:
         return settle(nominate(judged), self.facts(judged), trusting=trusting)
 
     def plan(self, **case: Any) -> Plan:
-        """The plan."""
-        return decide(self.settlement(**case), metadata="sqlite:///m.db", created_ms=0)
+        """The plan, which tells of exactly those deletions that were settled."""
+        settlement = self.settlement(**case)
+        plan = decide(settlement, metadata="sqlite:///m.db", created_ms=0)
+        settled = sorted(row + FIRST_ARTIFACT for row in settlement.deletions)
+        assert [decision.artifact_id for decision in plan.deletions] == settled
+        return plan
 
     def decisions(self, **case: Any) -> dict[int, Decision]:
         """The plan's verdicts by artifact id."""
@@ -230,13 +238,15 @@ class PureHistory:
     def facts(self, case: Case) -> StorageFacts:
         """What storage says of a case."""
         artifacts = case.snapshot.artifacts
-        whole = dict.fromkeys(case.snapshot.rows_of_type("Model"), Verified(True, "whole"))
+        verified = () if self.unverified else case.snapshot.rows_of_type("Model")
+        whole = dict.fromkeys(verified, Verified(True, "whole"))
         damaged = {row: Verified(False, why) for row, why in _by_row(self.damaged).items()}
         destinations = artifacts.properties["pushed_destination"].items() if self.served else ()
         not_understood = _by_row(self.not_understood)
+        nowhere = {*not_understood, *(number - FIRST_ARTIFACT for number in self.unplaced)}
         return StorageFacts(
             roots=tuple(map(parse, case.policy.roots)),
-            places={row: parse(uri) for row, uri in enumerate(artifacts.uri) if row not in not_understood},
+            places={row: parse(uri) for row, uri in enumerate(artifacts.uri) if row not in nowhere},
             not_understood=not_understood,
             destinations={
                 row: parse(str(place)) for row, place in destinations if row + FIRST_ARTIFACT in self.served

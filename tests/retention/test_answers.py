@@ -105,20 +105,20 @@ def test_each_word_says_its_part(past: PureHistory) -> None:
         return [f"{reason.code}: {reason.detail}" for reason in settled.reasons_of(row)]
 
     assert reasons(2, all_of=[{"last": 3}, {"tagged": "golden"}]) == [
-        "keep.all_of: last: rank 3 of 5, the newest 3 are kept; tagged: tagged golden"
+        "keep.all_of: last (rank 3 of 5, the newest 3 are kept); tagged (golden)"
     ]
     assert reasons(1, all_of=[{"last": 4}, {"tagged": "golden", "first": 1}]) == [
-        "expire.all_of: first: rank 2 of 5, keeps 1 and tagged: has none of the tags golden"
+        "expire.all_of: first (rank 2 of 5, keeps 1) and tagged (has none of the tags golden)"
     ]
     assert reasons(4, any_of=[{"last": 1}, {"first": 1}]) == [
-        "keep.any_of: last: rank 1 of 5, the newest 1 are kept"
+        "keep.any_of: last (rank 1 of 5, the newest is kept)"
     ]
     assert reasons(1, any_of=[{"last": 1}, {"first": 1}]) == [
-        "expire.any_of: last: rank 4 of 5, keeps 1; first: rank 2 of 5, keeps 1"
+        "expire.any_of: last (rank 4 of 5, keeps 1); first (rank 2 of 5, keeps 1)"
     ]
     assert reasons(0, last=1, first=1, unless={"tagged": "junk"}) == [
         "expire.last: rank 5 of 5, keeps 1",
-        "expire.unless: first would keep it, unless tagged: tagged junk",
+        "expire.unless: first would keep it, unless tagged (junk)",
     ]
     assert reasons(1, last=1, unless={"tagged": "junk"}) == ["expire.last: rank 4 of 5, keeps 1"]
     assert reasons(3, last=1, max_bytes=20) == [
@@ -153,4 +153,42 @@ def test_a_tie_with_the_last_that_is_kept_is_kept(past: PureHistory) -> None:
     assert told(decisions[fourth]) == ["keep.last (model): rank 2 of 5, the newest 2 are kept"]
     assert told(decisions[models(past)[0]]) == [
         "expire.last (model): rank 5 of 5, keeps 2 and what is as old as the last of them"
+    ]
+
+
+def test_what_unless_takes_away_names_all_words_and_all_that_is_against_them(past: PureHistory) -> None:
+    oldest = models(past)[0]
+    said = rule(last=1, first=1, ids=[oldest], unless={"tagged": "junk", "first": 1})
+    assert told(past.decisions(rules=[said])[oldest]) == [
+        "expire.last (model): rank 5 of 5, keeps 1",
+        "expire.unless (model): first, ids would keep it, unless first (rank 1 of 5, the oldest is kept), "
+        "tagged (junk)",
+    ]
+    unwanted = past.decisions(rules=[rule(last=1, unless={"tagged": "junk"})])[oldest]
+    assert told(unwanted) == ["expire.last (model): rank 5 of 5, keeps 1"]
+
+
+def test_what_unless_does_not_understand_is_not_understood(past: PureHistory) -> None:
+    for number, model in enumerate(models(past)):
+        past.change(model, properties={"span": number if number else "zero"})
+    beside = {"last": 1, "unless": {"groups": [{"property": "span", "keep": 1}]}, "max_bytes": 1}
+    decisions = past.decisions(rules=[rule(**beside)])
+    assert {decisions[model].verdict for model in models(past)} == {"unknown"}
+
+
+def test_words_of_lineage_may_stand_in_any_of_and_all_of(past: PureHistory) -> None:
+    first, second = models(past)[:2]
+    child = past.artifact("Model", day=99, kind="newest")
+    past.run(day=99).execute("Distiller", inputs=[first, second], outputs=[child])
+    parents: dict[str, Any] = {"ancestors_of": "model"}
+    assert kept(past, any_of=[parents, {"last": 1}]) == [0, 1, 4]
+    assert kept(past, all_of=[parents, {"first": 1}]) == [0]
+    assert kept(past, any_of=[{"all_of": [parents, {"first": 1}]}, {"last": 1}]) == [0, 4]
+    because = f"ancestors_of (Model {child}, which is a model that stays, was made from it)"
+    assert told(past.decisions(rules=[rule(any_of=[parents, {"last": 1}])])[first]) == [
+        f"keep.any_of (model): {because}"
+    ]
+    assert told(past.decisions(rules=[rule(all_of=[parents, {"last": 1}], ids=[second])])[first]) == [
+        "expire.ids (model): its id is not listed",
+        "expire.all_of (model): last (rank 5 of 5, keeps 1)",
     ]

@@ -82,7 +82,7 @@ def test_each_says_what_it_counted() -> None:
     past, models = made_on(0, 0.5, 7, 7.5, 8)
     decisions = past.decisions(rules=[rule(daily=2, weekly=2, last=1)])
     assert told(decisions[models[8]])[:2] == [
-        "keep.last (model): rank 1 of 5, the newest 1 are kept",
+        "keep.last (model): rank 1 of 5, the newest is kept",
         "keep.daily (model): the newest of 2026-01-13, number 1 of the 2 that are kept",
     ]
     assert told(decisions[models[7.5]]) == [
@@ -107,7 +107,7 @@ def test_what_was_counted_elsewhere_says_so() -> None:
     reasons = {r.code: r.detail for r in settled.reasons_of(models[1] - 101)}
     assert reasons["expire.weekly"] == "the newest of 2026-W02; daily keeps it already"
     beyond = past.decisions(rules=[rule(daily=1)])[models[0]]
-    assert told(beyond) == ["expire.daily (model): the newest of 2026-01-05, beyond the 1 that are kept"]
+    assert told(beyond) == ["expire.daily (model): the newest of 2026-01-05, beyond the one that is kept"]
 
 
 def test_a_damaged_row_has_some_period() -> None:

@@ -131,3 +131,29 @@ def test_used_by_keeps_what_a_pipeline_ever_took(trained: Trained) -> None:
     assert told(decision) == [
         "expire.used_by (model): no pipeline serving-us or batch-* ever took it as input"
     ]
+
+
+def test_several_selectors_are_told_together(trained: Trained) -> None:
+    past, (first, second, _) = trained.past, trained.models
+    past.pin(first)
+    decisions = past.decisions(rules=[data_of("pinned", "blessed", "served"), keep("Model", last=1)])
+    assert told(decisions[trained.data[0]])[0].startswith(
+        f"keep.ancestors_of (examples): Model {first}, which is pinned and is blessed and stays, "
+        "was made from it ["
+    )
+    assert told(decisions[trained.data[1]]) == [
+        "expire.ancestors_of (examples): nothing that is pinned or is blessed and stays or is served "
+        "was made from it"
+    ]
+    assert second in past.deleted(rules=[keep("Model", last=1)])
+
+
+def test_data_goes_with_a_model_that_was_blessed_and_goes(trained: Trained) -> None:
+    rules = [data_of("blessed"), keep("Model", last=1)]
+    assert trained.past.deleted(rules=rules) == sorted((*trained.data[:2], *trained.models[:2]))
+
+
+def test_only_a_pin_that_stands_on_something_is_walked_from(trained: Trained) -> None:
+    trained.past.pin(trained.models[0], until_ms=0)
+    trained.past.pin(9999)
+    assert trained.data[0] in trained.past.deleted(rules=[data_of("pinned")])

@@ -10,7 +10,7 @@ import pytest
 from tests.retention.pure_histories import FIRST_ARTIFACT, PureHistory, keep, told
 from tfx_janitor.lineage.snapshot import ArtifactState, EventKind
 from tfx_janitor.retention.facts import Evidence
-from tfx_janitor.retention.metrics import payloads_with_metrics
+from tfx_janitor.retention.metrics import measured, payloads_with_metrics
 
 NOTHING = object()
 
@@ -66,7 +66,7 @@ def test_each_says_its_value_and_its_rank() -> None:
     decisions = past.decisions(rules=[rule()])
     assert [told(decisions[model]) for model in models] == [
         ["expire.best (model): accuracy 0.5, rank 2 of 2, keeps 1"],
-        ["keep.best (model): accuracy 0.9, rank 1 of 2, the best 1 are kept"],
+        ["keep.best (model): accuracy 0.9, rank 1 of 2, the best is kept"],
         ["expire.best (model): accuracy nan, which cannot be ranked"],
         ["expire.best (model): has no accuracy"],
         ["expire.best (model): accuracy 'high', which cannot be ranked"],
@@ -88,7 +88,7 @@ def test_a_metric_of_what_was_derived_in_one_step() -> None:
     past, models, evaluations = judged_by_evaluation(0.5, 0.9)
     decision = past.decisions(rules=[rule()])[models[1]]
     assert told(decision) == [
-        "keep.best (model): accuracy 0.9, rank 1 of 2, the best 1 are kept "
+        "keep.best (model): accuracy 0.9, rank 1 of 2, the best is kept "
         f"[artifact {models[1]} > execution 505 > artifact {evaluations[1]}]"
     ]
     assert past.deleted(rules=[rule()]) == [models[0]]
@@ -113,6 +113,15 @@ def test_an_evaluation_says_nothing_of_the_baseline(role: str) -> None:
     past, models, _ = judged_by_evaluation(0.5, 0.9)
     past.link(505, EventKind.INPUT, {role: models[0]})
     assert past.deleted(rules=[rule()]) == [models[0]]
+
+
+@pytest.mark.parametrize("role", ["baseline_model", "base_model"])
+def test_nor_of_one_that_is_compared_with_and_has_no_metric_itself(role: str) -> None:
+    past = PureHistory()
+    baseline, model = past.artifact("Model"), past.artifact("Model")
+    evaluation = past.artifact("ModelEvaluation", accuracy=0.5)
+    past.execution("Evaluator", inputs={role: baseline, "model": model}, outputs=[evaluation])
+    assert measured(past.case(rules=[rule()]), baseline - FIRST_ARTIFACT, "accuracy") is None
 
 
 @pytest.mark.parametrize("type", ["Model", "ModelRun", "PushedModel", "InfraBlessing"])
@@ -173,3 +182,35 @@ def test_an_older_evaluation_does_not_speak_for_one_that_cannot_be_read() -> Non
     )
     decisions = past.decisions(rules=[rule()], evidence=evidence)
     assert decisions[models[0]].verdict == "unknown"
+
+
+def test_a_value_is_told_in_six_digits_with_the_artifact_that_carries_it() -> None:
+    past, (model,), (evaluation,) = judged_by_evaluation(1 / 3)
+    assert told(past.decisions(rules=[rule()])[model])[0].startswith(
+        "keep.best (model): accuracy 0.333333, rank 1 of 1"
+    )
+    case = past.case(rules=[rule()])
+    found = measured(case, model - FIRST_ARTIFACT, "accuracy")
+    assert found is not None
+    assert found.carrier == evaluation - FIRST_ARTIFACT
+
+
+def test_only_what_was_made_from_a_model_speaks_for_it() -> None:
+    past = PureHistory()
+    model, twin, tuned = (past.artifact(type) for type in ("Model", "Model", "HyperParameters"))
+    past.change(twin, properties={"accuracy": 0.9})
+    past.change(tuned, properties={"accuracy": 0.9})
+    past.run().execute("Trainer", outputs=[model, twin, tuned])
+    case = past.case(rules=[rule()])
+    assert measured(case, model - FIRST_ARTIFACT, "accuracy") is None
+
+
+def test_the_role_of_an_input_is_its_key_and_without_one_it_has_none() -> None:
+    past = PureHistory()
+    baseline, model = past.artifact("Model"), past.artifact("Model")
+    compared, judged = (past.artifact("ModelEvaluation", accuracy=value) for value in (0.25, 0.75))
+    past.execution("Evaluator", inputs={"model": model, "baseline_model": baseline}, outputs=[compared])
+    past.execution("Evaluator", inputs=[baseline], outputs=[judged])
+    case = past.case(rules=[rule()])
+    found = [measured(case, number - FIRST_ARTIFACT, "accuracy") for number in (baseline, model)]
+    assert [one and one.value for one in found] == [0.75, 0.25]

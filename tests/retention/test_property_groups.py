@@ -59,6 +59,7 @@ def test_what_has_no_value_comes_last() -> None:
     assert kept(spans(None, 1, 2), {"property": "span", "keep": 2}) == [1, 2]
     assert kept(spans(None, 1, 2), {"property": "span", "keep": 3}) == [0, 1, 2]
     assert kept(spans(math.nan, 1.0), {"property": "span", "keep": 1}) == [1]
+    assert kept(spans(1.0, math.nan), {"property": "span", "keep": 1}) == [0]
 
 
 def test_each_entry_splits_every_group_that_is_left() -> None:
@@ -72,7 +73,8 @@ def test_mixed_types_are_not_understood(values: tuple[Any, ...]) -> None:
     decisions = past.decisions(rules=[rule({"property": "span", "keep": 1})])
     assert {decisions[artifact].verdict for artifact in made} == {"unknown"}
     (reason,) = told(decisions[made[0]])
-    assert reason.startswith("unknown.mixed-types (examples): values of span have different types: ")
+    types = ", ".join(sorted({type(value).__name__ for value in values if value is not None}))
+    assert reason == f"unknown.mixed-types (examples): values of span have different types: {types}"
 
 
 def test_types_may_differ_between_properties_and_among_those_left_behind() -> None:
@@ -84,8 +86,20 @@ def test_each_says_by_which_property() -> None:
     past, made = examples(*spans(1, 3, 2, None))
     decisions = past.decisions(rules=[rule({"property": "span", "keep": 2})])
     assert [told(decisions[artifact])[0] for artifact in made] == [
-        "expire.groups (examples): span 1 is not among the largest 2, 3, 2",
+        "expire.groups (examples): span 1 is not among the largest 2: 3, 2",
         "keep.groups (examples): span 3",
         "keep.groups (examples): span 2",
-        "expire.groups (examples): span missing is not among the largest 2, 3, 2",
+        "expire.groups (examples): span missing is not among the largest 2: 3, 2",
     ]
+
+
+def test_several_groupings_are_told_together_and_one_value_without_its_number() -> None:
+    past, made = examples({"span": 1, "version": 0}, {"span": 2, "version": 1})
+    steps = ({"property": "span"}, {"property": "version", "keep": 1})
+    decisions = past.decisions(rules=[rule(*steps)])
+    assert [told(decisions[artifact])[0] for artifact in made] == [
+        "keep.groups (examples): span 1, version 0",
+        "keep.groups (examples): span 2, version 1",
+    ]
+    decisions = past.decisions(rules=[rule({"property": "version", "keep": 1})])
+    assert told(decisions[made[0]])[0] == "expire.groups (examples): version 0 is not the largest, which is 1"

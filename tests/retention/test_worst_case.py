@@ -1,4 +1,4 @@
-"""The smallest history in which a policy deletes something that was ever pushed, for each word's way to miss."""
+"""The smallest history in which a policy deletes something that was ever pushed, word by word."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfx_janitor.payload.places import parse
+from tests.retention.random_histories import LATER_MS, deletions, histories
 from tfx_janitor.retention.adverse import NEWEST_MS
-from tfx_janitor.retention.case import Case
-from tfx_janitor.retention.imagined import PUSHABLE, Names, Run, fitting, imagine, row_of, storage
+from tfx_janitor.retention.imagined import Run, fitting
 from tfx_janitor.retention.policy import RetentionPolicy
-from tfx_janitor.retention.settle import nominate, settle
 from tfx_janitor.retention.timestamps import to_ms
 from tfx_janitor.retention.worst_case import Loss, WorstCase, worst_cases
 
@@ -24,7 +22,7 @@ def policy_of(*rules: dict[str, Any], **changes: Any) -> RetentionPolicy:
     return RetentionPolicy.from_dict({"version": 1, "roots": ["/srv"], "rules": list(rules), **changes})
 
 
-def models(name: str = "models", type: str | list[str] = "Model", **keep: Any) -> dict[str, Any]:
+def models(name: str = "models", type: Any = "Model", **keep: Any) -> dict[str, Any]:
     return {"name": name, "match": {"type": type}, "keep": keep}
 
 
@@ -76,9 +74,9 @@ def test_first_keeps_what_is_older_than_the_one_that_is_lost():
 
 @pytest.mark.parametrize("word", ["hourly", "daily", "weekly", "monthly", "quarterly", "yearly"])
 def test_a_calendar_period_keeps_only_its_newest_and_the_oldest_of_all(word: str):
-    found = loss(models(**{word: 7}))
+    found = loss({**models(), "keep": {word: 7}})
     assert story(found) == ["-B keep", "PB delete", "-B keep"]
-    assert found.family.spacing == ("a minute" if word == "hourly" else found.family.spacing)
+    assert found.family.spacing == {"hourly": "a minute", "daily": "an hour"}.get(word, "a day")
 
 
 def test_calendar_words_of_many_counts_take_no_more_runs():
@@ -235,7 +233,6 @@ def test_usual_names_are_preferred():
 
 # No smaller history loses anything, however its runs are spaced and whichever were pushed and blessed.
 
-HOUR_MS = 3_600_000
 WORDS = st.fixed_dictionaries(
     {},
     optional={
@@ -247,26 +244,10 @@ WORDS = st.fixed_dictionaries(
 ).filter(bool)
 
 
-@st.composite
-def histories(draw: st.DrawFn, length: int) -> list[Run]:
-    gaps = draw(st.lists(st.sampled_from([0, 1, 20, 24, 24 * 7, 24 * 40]), min_size=length, max_size=length))
-    ages = [sum(gaps[number + 1 :]) for number in range(length)]
-    flags = draw(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=length, max_size=length))
-    return [
-        Run(NEWEST_MS - age * HOUR_MS, pushed, blessed)
-        for age, (pushed, blessed) in zip(ages, flags, strict=True)
-    ]
-
-
 def losses(policy: RetentionPolicy, runs: Sequence[Run], now_ms: int) -> list[int]:
-    root = parse("/srv")
-    case = Case(imagine(runs, Names(), root), policy, now_ms)
-    deleted = settle(nominate(case), storage(runs, Names(), root, [root])).deletions
-    return [
-        number
-        for number, run in enumerate(runs)
-        if run.pushed and any(row_of(number, name) in deleted for name in PUSHABLE)
-    ]
+    """Runs that were pushed and lose something."""
+    lost = {number for numbers in deletions(policy, runs, now_ms).values() for number in numbers}
+    return [number for number, run in enumerate(runs) if run.pushed and number in lost]
 
 
 @settings(deadline=None, max_examples=60)
@@ -277,5 +258,5 @@ def test_nothing_smaller_loses(data: st.DataObject, keep: dict[str, Any]):
     assert found is not None
     assert losses(policy, found.runs, found.now_ms)
     if len(found.runs) > 2:
-        smaller = data.draw(histories(len(found.runs) - 1))
-        assert not losses(policy, smaller, NEWEST_MS + 1000 * 24 * HOUR_MS)
+        smaller = data.draw(histories(2, len(found.runs) - 1))
+        assert not losses(policy, smaller, LATER_MS)

@@ -84,7 +84,7 @@ def test_the_most_accurate_model_stays(past: Past):
 def test_the_reason_tells_the_value_and_leads_to_the_evaluation(past: Past):
     decision = past.decisions()[past.second.model.id]
     (reason,) = (reason for reason in decision.reasons if reason.code == "keep.best")
-    assert reason.detail == "accuracy 0.75, rank 1 of 4, the best 1 are kept"
+    assert reason.detail == "accuracy 0.75, rank 1 of 4, the best is kept"
     evaluation = past.second.evaluation
     assert evaluation is not None
     assert reason.path == (

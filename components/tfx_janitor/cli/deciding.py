@@ -40,28 +40,58 @@ def plan(
     ] = None,
     sizes: Annotated[Sizes, typer.Option("--sizes", help="Which payloads to measure.")] = Sizes.DELETIONS,
     pipeline: Pipeline = None,
+    compare: Annotated[
+        str | None,
+        typer.Option("--compare", metavar="OLD", help="Tell only what differs from this other policy."),
+    ] = None,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Tell what it would have deleted so far, and was used later.")
+    ] = False,
+    explain_policy: Annotated[
+        bool,
+        typer.Option(
+            "--explain-policy",
+            help="Put the policy into words, and show the smallest history in which it deletes something "
+            "that was ever pushed. Needs no store.",
+        ),
+    ] = False,
     list_all: All = False,
     format: OutputFormat = Format.TABLE,
 ) -> None:
-    """Decide what would be kept and deleted, and why. Changes nothing."""
-    from tfx_janitor.report.plan_view import MOST, listing, plan_lines
-    from tfx_janitor.survey.survey import make_plan
+    """Decide what would be kept and deleted, and why. Changes nothing.
 
-    rules = read_policy(policy)
+    With --replay the policy is tried on the store's own history: what it would have deleted though it was
+    used later is a finding. With --compare too, both policies are.
+    """
+    from tfx_janitor.cli import what_if
+    from tfx_janitor.report.plan_view import MOST, listing, plan_lines
+
+    if explain_policy:
+        if out is not None or compare is not None or replay:
+            raise JanitorError("--explain-policy looks at one policy and nothing else; leave the rest out")
+        what_if.tell_policy(read_policy(policy), format)
+        return
+    if compare == policy:
+        raise JanitorError(f"expected another policy to compare {policy} with, got the same")
+    policies = {path: read_policy(path) for path in (policy, compare) if path is not None}
     if out is not None:
+        if replay:
+            raise JanitorError("--replay makes no plan that --out could write; leave one of the two out")
         _refuse_to_overwrite(out)
     with opened(ctx, now=now, readonly=True, pipeline=pipeline) as site:
         snapshot = site.read()
         _refuse_unknown_pipeline(snapshot, pipeline)
-        made = make_plan(
-            site.case(snapshot, rules),
-            site.crew,
-            metadata=site.metadata,
-            created_ms=site.now_ms,
-            measure_all=sizes is Sizes.ALL,
-        )
+        replays = what_if.replays(site, snapshot, policies) if replay else {}
+        plans = {} if replay else what_if.plans(site, snapshot, policies, measure_all=sizes is Sizes.ALL)
+    if replay:
+        what_if.tell_replays(replays, format, metadata=site.metadata, list_all=list_all)
+        return
+    made = plans[policy]
     if out is not None:
         _write(made, out)
+    if compare is not None:
+        what_if.tell_comparison(plans, format, list_all=list_all)
+        return
     if format is Format.JSON:
         print_pieces(made.to_json())
         return
@@ -100,7 +130,7 @@ def explain(
     from tfx_janitor.report.explanation_text import explanation_lines
     from tfx_janitor.report.explanation_tree import explanation_tree
     from tfx_janitor.report.moment import Moment
-    from tfx_janitor.retention.settle import decide
+    from tfx_janitor.retention.settle import decision_of
     from tfx_janitor.survey.survey import judge
 
     asked_ms = moment_ms(at)
@@ -111,8 +141,7 @@ def explain(
         artifact_id = int(moment.snapshot.artifacts.id[found.row])
         case = dataclasses.replace(site, now_ms=moment.at_ms).case(moment.snapshot, rules)
         settlement = judge(case, site.crew, Level.STRUCTURE)
-        made = decide(settlement, metadata=site.metadata, created_ms=site.now_ms)
-        decision = made.decision(artifact_id) if found.row in case.governed else None
+        decision = decision_of(settlement, found.row) if found.row in case.governed else None
         past = acts.read(site.store, artifact_id)
         answer = explanation.explain(settlement, found, decision, past, moment)
     if format is ExplanationFormat.JSON:

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.text import Text
     from rich.tree import Tree
 
 _UNLIMITED = 10_000
 """Width where no terminal is: lines are for `grep` then, and are not folded."""
+
+_GUIDE = 4
+"""Width of a tree's guides at each level."""
 
 
 def print_json(document: Mapping[str, Any]) -> None:
@@ -36,16 +40,41 @@ def show(*renderables: RenderableType) -> None:
     def print_all() -> None:
         for renderable in renderables:
             words = str(renderable).split() if isinstance(renderable, str | Text) else ()
-            console.print(renderable, soft_wrap=any(len(word) > console.width - 8 for word in words))
+            if any(len(word) > console.width - 8 for word in words):
+                console.print(renderable, soft_wrap=True)
+            else:
+                console.print(_hanging(renderable) if isinstance(renderable, Text) else renderable)
 
     _print(console, print_all)
 
 
+def _hanging(line: Text) -> RenderableType:
+    """A line whose folds go on below its beginning, however far that is indented."""
+    from rich.padding import Padding
+
+    indent = len(line.plain) - len(line.plain.lstrip())
+    return Padding(line[indent:], (0, 0, 0, indent), expand=False) if indent else line
+
+
 def show_tree(tree: Tree) -> None:
-    """A tree as wide as the terminal, or as its longest word, such as a path: none is broken."""
+    """A tree of texts, folded to the terminal beforehand: rich would break paths as well."""
     console = _console()
-    console.width = max(console.width, console.measure(tree).minimum)
+    _fold(tree, console, console.width)
+    console.width = _UNLIMITED
     _print(console, lambda: console.print(tree, crop=False))
+
+
+def _fold(tree: Tree, console: Console, room: int) -> None:
+    from rich.text import Text
+
+    if isinstance(tree.label, Text):
+        lines: list[Text] = []
+        for line in tree.label.split("\n"):
+            fits = all(len(word) <= room for word in line.plain.split())
+            lines += line.wrap(console, room) if fits else [line]
+        tree.label = Text("\n").join(lines)
+    for child in tree.children:
+        _fold(child, console, room - _GUIDE)
 
 
 def _print(console: Console, print_all: Callable[[], None]) -> None:

@@ -31,7 +31,7 @@ from tfx_janitor.lineage.snapshot import ArtifactState, Snapshot
 from tfx_janitor.payload.places import Place, parse, resolve
 from tfx_janitor.retention.plan import Decision, Reason
 from tfx_janitor.retention.policy import RetentionPolicy
-from tfx_janitor.retention.settle import decide
+from tfx_janitor.retention.settle import decision_of
 from tfx_janitor.survey.crew import Failed
 from tfx_janitor.survey.survey import judge
 
@@ -144,8 +144,9 @@ class _Judges:
         found = self._by_digest.get(policy.digest)
         if found is None:
             settlement = judge(self._site.case(self._snapshot, policy), self._site.crew, policy.verify)
-            plan = decide(settlement, metadata=self._site.metadata, created_ms=self._site.now_ms)
-            found = self._by_digest[policy.digest] = {d.artifact_id: d for d in plan.decisions}
+            governed = settlement.nomination.case.governed
+            decisions = (decision_of(settlement, row) for row in governed)
+            found = self._by_digest[policy.digest] = {d.artifact_id: d for d in decisions}
         return found
 
 

@@ -27,21 +27,29 @@ def comparison_lines(
       most: changes that are listed; None lists all.
     """
     difference = comparison.difference
-    listed = list(islice(comparison.changes, most))
-    if not listed:
+    if not difference.changed:
         agreed = count(difference.same, "artifact")
         yield text(f"Nothing differs: {new} decides as {old} does, on {agreed} that a rule governs.")
         return
-    yield _change_table(listed)
-    yield Text()
-    changed = sum(1 for _ in comparison.changes)
-    if len(listed) < changed:
-        yield Text(f"{changed - len(listed):,} more not listed here; --all lists everything", "dim")
+    listed = _listing(comparison, most)
+    if listed:
+        yield _change_table(listed)
+        yield Text()
+    if len(listed) < difference.changed:
+        more = f"{difference.changed - len(listed):,} more changes"
+        yield Text(f"{more} not listed here; --all lists everything", "dim")
         yield Text()
     yield text(f"With {new} instead of {old}:", "bold")
     for line in _told(difference):
         yield Text(f"  {line}")
     yield _freed(comparison)
+
+
+def _listing(comparison: Comparison, most: int | None) -> list[Change]:
+    """Everything if it is at most `most`; else the first of what goes under one of the policies alone."""
+    if most is None or comparison.difference.changed <= most:
+        return list(comparison.changes)
+    return list(islice((change for change in comparison.changes if change.deletes_or_spares), most))
 
 
 def _change_table(changes: Sequence[Change]) -> RenderableType:

@@ -60,6 +60,7 @@ class Explanation:
       misses: for an ungoverned artifact, the rules that came closest.
       past: acts of the janitor that touched it until the moment, oldest first.
       since: those that touched it later.
+      notes: what a reader must know of an answer that is not for now, a sentence each.
       origin: for a PushedModel, names of the execution that pushed it and of the Models that it was given.
     """
 
@@ -71,6 +72,7 @@ class Explanation:
     misses: tuple[Miss, ...]
     past: tuple[Past, ...]
     since: tuple[Past, ...]
+    notes: tuple[str, ...]
     origin: tuple[str, ...]
     names: LineageNames
     links: LineageLinks
@@ -98,11 +100,6 @@ class Explanation:
         if self.decision is None:
             return None
         return verdict_of(reason for reason in self.reasons if reason.rule is not None)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a reader must know of an answer that is not for now, a sentence each."""
-        return tuple(self.moment.notes(self.found.row, self.reasons))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
@@ -170,6 +167,7 @@ def explain(
         misses=_closest(case, row) if ungoverned else (),
         past=tuple(past for past in told if not moment.precedes(past.act.at_ms)),
         since=tuple(past for past in told if moment.precedes(past.act.at_ms)),
+        notes=tuple(moment.notes(row, settlement, reasons)),
         origin=_origin(case, row, names),
         names=names,
         links=LineageLinks(snapshot),

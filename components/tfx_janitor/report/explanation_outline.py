@@ -22,6 +22,9 @@ _HEADINGS = {
     "deleted": "It was deleted",
 }
 
+_LOST = "Nobody can judge it any more, because"
+"""Of a moment at which an artifact was there whose payload is gone today."""
+
 _TENSES = {"past": "as it was at", "present": "as it is at", "future": "as it would be at"}
 
 
@@ -72,7 +75,8 @@ def verdict_branch(explanation: Explanation) -> Branch:
         below = _deletion(explanation.past)
     else:
         below = (Branch(text(f"{miss.rule}: {'; '.join(miss.because)}")) for miss in explanation.misses)
-    return Branch(_heading(_HEADINGS[explanation.verdict]), tuple(below))
+    lost = explanation.verdict == "unknown" and explanation.moment.gone_since(explanation.found.row)
+    return Branch(_heading(_LOST if lost else _HEADINGS[explanation.verdict]), tuple(below))
 
 
 def other_branches(explanation: Explanation) -> Iterator[Branch]:

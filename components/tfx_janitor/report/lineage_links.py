@@ -25,7 +25,7 @@ class Link:
 
     Attributes:
       by: the kind of thing that was recorded.
-      words: what goes before the name of the later step: "output model of", "named by".
+      words: what goes before the name of the later step: "output model of", "current_model_id of".
     """
 
     by: By
@@ -80,9 +80,10 @@ class LineageLinks:
         return Link("run", "in the same run as") if one >= 0 and one == other else _NOTHING
 
     def _reference(self, one_id: int, other_id: int) -> Link:
-        for named, naming, told in ((other_id, one_id, "names"), (one_id, other_id, "is named by")):
-            for name in self._naming(named, naming):
-                return Link("property", f"{told}, by {printable(name)},")
+        for name in self._naming(other_id, one_id):
+            return Link("property", f"its {printable(name)} is")
+        for name in self._naming(one_id, other_id):
+            return Link("property", f"{printable(name)} of")
         others = list(self._places(other_id))
         if any(a == b or a.contains(b) or b.contains(a) for a in self._places(one_id) for b in others):
             return Link("place", "shares its place with")

@@ -14,7 +14,9 @@ from tfx_janitor.lineage.snapshot import ArtifactState, Snapshot
 from tfx_janitor.lineage.timeline import as_of
 from tfx_janitor.report.finding import Found, NotFound, find
 from tfx_janitor.report.text import count, second
+from tfx_janitor.retention.case import PUSHED_MODEL
 from tfx_janitor.retention.plan import Reason, Verdict, verdict_of
+from tfx_janitor.retention.settle import Settlement
 
 Tense = Literal["past", "present", "future"]
 
@@ -69,12 +71,13 @@ class Moment:
         """Whether an artifact of the moment is DELETED today and was not then."""
         return bool(self._gone[row])
 
-    def notes(self, row: int, reasons: Sequence[Reason]) -> Iterator[str]:
+    def notes(self, row: int, settlement: Settlement, reasons: Sequence[Reason]) -> Iterator[str]:
         """What a reader must know of an answer for this moment, a sentence each.
 
         Args:
           row: the artifact, in `snapshot`.
-          reasons: all that is to be said of it.
+          settlement: the case judged at this moment.
+          reasons: all that is to be said of the artifact.
         """
         if self.tense == "future":
             yield "judged as if nothing happened until then: no run, no use, no push, no pin"
@@ -82,6 +85,8 @@ class Moment:
             return
         yield "what the store recorded later is left out; the policy is the one that was given"
         yield "storage is looked at as it is today, and properties and URIs have no history in MLMD"
+        for destination in _left(settlement, row):
+            yield f"nothing stands at {destination} today; whether it was served there then, nobody can tell"
         if self.gone_since(row):
             whole = self.verdict_if_whole(row, reasons)
             told = "" if whole is None else f"; had it been whole, the verdict would be {whole}"
@@ -89,7 +94,7 @@ class Moment:
         others = int(self._gone.sum()) - self.gone_since(row)
         if others:
             told = f"{count(others, 'other artifact')} of that moment {'is' if others == 1 else 'are'}"
-            yield f"{told} DELETED today: what a hold asks of payloads, it asks of what is left"
+            yield f"{told} DELETED today; holds that look at payloads see only those that are left"
 
     def verdict_if_whole(self, row: int, reasons: Sequence[Reason]) -> Verdict | None:
         """The verdict on an artifact whose payload has gone since, had it been there; else None."""
@@ -102,3 +107,13 @@ class Moment:
         rows = np.searchsorted(self.today.artifacts.id, self.snapshot.artifacts.id)
         gone = self.today.artifacts.state[rows] == ArtifactState.DELETED
         return gone & (self.snapshot.artifacts.state != ArtifactState.DELETED)
+
+
+def _left(settlement: Settlement, row: int) -> Iterator[str]:
+    """Where an artifact was pushed to and nothing stands any more."""
+    case = settlement.nomination.case
+    pushed = [row] if case.snapshot.type_of(row) == PUSHED_MODEL else [p for _, p in case.pushes.get(row, ())]
+    for one in pushed:
+        destination = case.snapshot.property(one, "pushed_destination")
+        if destination and one not in settlement.facts.destinations:
+            yield str(destination)

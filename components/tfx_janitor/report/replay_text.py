@@ -83,7 +83,8 @@ def _deletions(replay: Replay) -> Iterator[RenderableType]:
     yield table
     if replay.unmeasured:
         gone = count(replay.unmeasured, "payload")
-        yield Text(f"{gone} of them can no longer be measured and are not in the sizes", "dim")
+        already = "is gone" if replay.unmeasured == 1 else "are gone"
+        yield Text(f"The sizes leave out {gone} that {already} already.", "dim")
     yield Text()
 
 
@@ -162,24 +163,17 @@ _FIGURES = {
 
 def _conclusion(replay: Replay, name: str, other: tuple[str, Replay] | None) -> Text:
     told = f"{name} would have deleted {_amount(replay)}"
-    if replay.deletions:
-        told += f", and {_number(len(replay.regretted))} of it was used later"
     if other is not None:
-        other_name, replayed = other
-        told += f"; {other_name} {_amount(replayed)}"
-        if replayed.deletions:
-            told += f", and {_number(len(replayed.regretted))}"
+        told += f"; {other[0]} {_amount(other[1])}"
     return text(f"{told}.", "bold red" if replay.regretted else "bold")
 
 
 def _amount(replay: Replay) -> str:
     if not replay.deletions:
         return "nothing"
-    return f"{count(len(replay.deletions), 'artifact')} ({size(replay.bytes)})"
-
-
-def _number(number: int) -> str:
-    return f"{number:,}" if number else "none"
+    used = len(replay.regretted)
+    later = f"{used:,} of which {'was' if used == 1 else 'were'}" if used else "none of which was"
+    return f"{count(len(replay.deletions), 'artifact')} ({size(replay.bytes)}), {later} used later"
 
 
 def _span(span_ms: int) -> str:

@@ -23,7 +23,7 @@ _BRIEF = {
 }
 """What holds, in two or three words; for a hold that is not listed here its code says it."""
 
-_LEAD = {"hold.external": "not made by a pipeline: ", "hold.newest-checkpoint": "the newest checkpoint: "}
+_LEAD = {"hold.external": "not made by a pipeline: "}
 """What goes before a detail that does not say it all by itself."""
 
 _WITHOUT_WORD = ("keep.prunes-inside", "expire.all")
@@ -37,9 +37,9 @@ def sentence(reason: Reason) -> str:
     if _of_a_rule(reason):
         parts = [] if reason.code in _WITHOUT_WORD else [_word(reason)]
         said = ": ".join([*parts, *([reason.detail] if reason.detail else [])])
-        return f"{said} (rule {reason.rule})" if reason.rule else said
-    detail = f"{_LEAD.get(reason.code, '')}{reason.detail}" if reason.detail else ""
-    return detail or brief(reason)
+    else:
+        said = f"{_LEAD.get(reason.code, '')}{reason.detail}" if reason.detail else brief(reason)
+    return f"{said} (rule {reason.rule})" if reason.rule else said
 
 
 def brief(reason: Reason) -> str:

@@ -55,7 +55,7 @@ class Formula:
                 yield reason
         if taken and wanted and self.unless is not None:
             names = ", ".join(_word(reason) for reason in wanted)
-            against = "; ".join(_told(r) for r in self.unless.reasons(at, reach) if _keeps(r))
+            against = ", ".join(_told(r) for r in self.unless.reasons(at, reach) if _keeps(r))
             rule = self.group.rule.name
             yield Reason("expire.unless", f"{names} would keep it, unless {against}", rule)
 
@@ -198,4 +198,4 @@ def _word(reason: Reason) -> str:
 
 
 def _told(reason: Reason) -> str:
-    return f"{_word(reason)}: {reason.detail}"
+    return f"{_word(reason)} ({reason.detail})"

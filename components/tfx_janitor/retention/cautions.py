@@ -8,6 +8,7 @@ from datetime import timedelta
 from tfx_janitor.payload.places import parse
 from tfx_janitor.payload.verification import Level
 from tfx_janitor.retention.calendar import PERIODS
+from tfx_janitor.retention.case import INFRA_BLESSING, MODEL_BLESSING, PUSHED_MODEL
 from tfx_janitor.retention.durations import format_duration
 from tfx_janitor.retention.lint import covers
 from tfx_janitor.retention.policy import RetentionPolicy, Rule
@@ -16,7 +17,13 @@ from tfx_janitor.retention.policy_file import Problem
 _RANKING = frozenset(("last", "first", *PERIODS, "best", "blessed", "pushed", "groups"))
 """The words that keep so many of each group, whatever else there is."""
 
-_NEVER = timedelta(0)
+_NONE = timedelta(0)
+
+_APART = {
+    "blessed": frozenset((PUSHED_MODEL, INFRA_BLESSING)),
+    "pushed": frozenset((MODEL_BLESSING, INFRA_BLESSING)),
+}
+"""Types that count by the Model that came of the same execution, and TFX's own nodes never make both."""
 
 
 def cautions(policy: RetentionPolicy) -> tuple[Problem, ...]:
@@ -33,9 +40,9 @@ def _of_the_policy(policy: RetentionPolicy) -> Iterator[Problem]:
                     "long as MLMD knows that it was pushed; better name roots beside it",
                     ("serving", number),
                 )
-    if policy.min_age == _NEVER:
+    if policy.min_age == _NONE:
         yield Problem("is zero: what was made a moment ago may already go", ("min_age",))
-    if policy.grace == _NEVER:
+    if policy.grace == _NONE:
         yield Problem("is zero: what is marked may be purged at once, and never restored", ("grace",))
     if policy.stale_after is not None:
         told = format_duration(policy.stale_after)
@@ -76,6 +83,15 @@ def _of_the_rules(policy: RetentionPolicy) -> Iterator[Problem]:
                 "puts several pipelines into one group: a busy one pushes out all that a quiet one has",
                 (*at, "group_by"),
             )
+        for below, keep in rule.keep.walk((*at, "keep")):
+            for word, types in _APART.items():
+                if word in keep.said and types.issuperset(rule.match.type):
+                    yield Problem(
+                        f"keeps none that TFX's own nodes make: it is a Model that is {word}, and what came "
+                        f"of "
+                        "the same execution counts with it",
+                        (*below, word),
+                    )
         for other_number, other in enumerate(policy.rules):
             if other.keep is None and covers(other.match, rule.match):
                 yield Problem(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -40,9 +40,28 @@ _EXPECTED = {
 }
 
 
+_SUCH_AS = {
+    "best": "{metric: accuracy, count: 2, mode: max}",
+    "groups": "[{property: span, keep: 2}]",
+    "groups[]": "{property: span, keep: 2}",
+    "any_of": "[{last: 3}, {pushed: 2}]",
+    "any_of[]": "{last: 3}",
+    "all_of": "[{last: 3}, {pushed: 2}]",
+    "all_of[]": "{last: 3}",
+    "unless": "{tagged: scratch}",
+}
+"""What is written for a field, or for an item of one, where its name does not tell."""
+
+
 def wrong(message: str, *at: str | int) -> PydanticCustomError:
     """The error that a validator raises; `at` is the field, relative to the value that is validated."""
     return PydanticCustomError("policy", "{message}", {"message": message, "at": at})
+
+
+def all_wrong(problems: Sequence[Problem]) -> PydanticCustomError:
+    """The error that the policy's own validator raises for several fields; each problem has its whole path."""
+    message = "; ".join(f"{problem.field}: {problem.message}" for problem in problems)
+    return PydanticCustomError("policies", "{message}", {"message": message, "problems": tuple(problems)})
 
 
 def shown(value: Any) -> str:
@@ -80,6 +99,10 @@ def policy_error(
     """
     problems: list[Problem] = []
     for detail in error.errors(include_url=False):
+        if detail["type"] == "policies":
+            found: Sequence[Problem] = detail.get("ctx", {})["problems"]
+            problems += (Problem(problem.message, problem.at, line_of(problem.at)) for problem in found)
+            continue
         at: FieldPath = (*detail["loc"], *detail.get("ctx", {}).get("at", ()))
         problems.append(Problem(_message(detail, at, keys), at, line_of(at)))
     problems.sort(key=lambda problem: problem.line or 0)

@@ -82,8 +82,8 @@ def _some(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _several(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(values) < 2:
-        came = "one" if values else "an empty list"
-        raise wrong(f"expected at least two to put together, got {came}; write its words directly")
+        came = "one; write its words directly" if values else "an empty list; remove it"
+        raise wrong(f"expected at least two to put together, got {came}")
     return values
 
 

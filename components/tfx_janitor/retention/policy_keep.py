@@ -127,7 +127,8 @@ class Keep(Words):
     def _makes_sense(self) -> Keep:
         for at, inner in self.nested():
             if inner.is_empty:
-                raise wrong("expected something to keep, got nothing; say what, or remove it", *at)
+                does = "take away" if at == ("unless",) else "keep"
+                raise wrong(f"expected something to {does}, got nothing; say what, or remove it", *at)
             if inner.max_bytes is not None:
                 raise wrong(
                     "a budget is for the whole group; put max_bytes beside the other words of keep",

@@ -69,9 +69,13 @@ def _value(case: Case, row: int, name: str) -> Value | None:
 
 
 def _why_not(value: Value | None, grouping: Grouping, staying: Sequence[Value | None]) -> str:
-    which = f"the {grouping.order} {grouping.keep}" if grouping.keep != 1 else f"the {grouping.order}"
     stay = ", ".join(map(_shown, staying))
-    return f"{grouping.property} {_shown(value)} is not among {which}, {stay}"
+    missed = (
+        f"the {grouping.order}, which is {stay}"
+        if grouping.keep == 1
+        else f"among the {grouping.order} {grouping.keep}: {stay}"
+    )
+    return f"{grouping.property} {_shown(value)} is not {missed}"
 
 
 def _shown(value: Value | None) -> str:

@@ -214,7 +214,6 @@ class _ImaginaryJanitor:
             not_understood=_renumbered(today.not_understood, number),
             destinations=_renumbered({**today.destinations, **stood}, number),
             verified={at: _TRUSTED for row, at in present.items() if row in self._models},
-            bytes=_renumbered(today.bytes, number),
         )
 
     def _close(self, row: int, fate: Fate, moment: int, fate_why: Iterable[Reason] = ()) -> None:

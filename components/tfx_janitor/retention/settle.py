@@ -210,11 +210,12 @@ def decide(settlement: Settlement, *, metadata: str, created_ms: int) -> Plan:
         metadata=metadata,
         policy=case.policy.to_dict(),
         summary=_summary(settlement),
-        source=lambda: (_decision(settlement, row) for row in case.governed),
+        source=lambda: (decision_of(settlement, row) for row in case.governed),
     )
 
 
-def _decision(settlement: Settlement, row: int) -> Decision:
+def decision_of(settlement: Settlement, row: int) -> Decision:
+    """The verdict on one governed row."""
     case = settlement.nomination.case
     snapshot = case.snapshot
     reasons = settlement.reasons_of(row)
@@ -298,7 +299,7 @@ def _summary(settlement: Settlement) -> Summary:
     counts = {"keep": 0, "delete": 0, "unknown": 0}
     checkpoints = checkpoints_delete = reclaimable = 0
     for row in case.governed:
-        decision = _decision(settlement, row)
+        decision = decision_of(settlement, row)
         counts[decision.verdict] += 1
         checkpoints += len(decision.checkpoints)
         checkpoints_delete += len(decision.prunes)

@@ -10,14 +10,14 @@ import numpy as np
 from tfx_janitor.lineage.snapshot import ArtifactState, Snapshot
 from tfx_janitor.payload.places import Place, PlaceError, resolve
 from tfx_janitor.payload.verification import Level
-from tfx_janitor.retention.case import PRESENT, PUSHED_MODEL, Case
+from tfx_janitor.retention.case import PUSHED_MODEL, Case
 from tfx_janitor.retention.replay import PastStorage
 from tfx_janitor.survey.crew import Crew
 from tfx_janitor.survey.survey import judge
 
 
 def look_back(case: Case, crew: Crew) -> PastStorage:
-    """Looks at storage as if nothing in the store had ever been marked or deleted.
+    """Looks at storage as if nothing in the store had ever been deleted.
 
     Every governed payload that is still there is measured.
     """
@@ -35,7 +35,7 @@ def look_back(case: Case, crew: Crew) -> PastStorage:
 
 def _undeleted(snapshot: Snapshot) -> Snapshot:
     artifacts = snapshot.artifacts
-    deleted = np.isin(artifacts.state, (*PRESENT, ArtifactState.DELETED))
+    deleted = artifacts.state == ArtifactState.DELETED
     state = np.where(deleted, np.int8(ArtifactState.LIVE), artifacts.state)
     return dataclasses.replace(snapshot, artifacts=dataclasses.replace(artifacts, state=state))
 
