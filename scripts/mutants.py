@@ -57,7 +57,7 @@ source_paths = ["src"]
 only_mutate = {modules}
 pytest_add_cli_args = ["--hypothesis-profile=mutation", "-p", "no:cacheprovider", "--no-header"]
 pytest_add_cli_args_test_selection = {tests}
-timeout_multiplier = 10.0
+timeout_multiplier = 6.0
 use_git_change_detection = false
 """
 

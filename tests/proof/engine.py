@@ -37,10 +37,10 @@ Done = TypeVar("Done")
 
 def verdicts(history: History, policy: dict[str, Any]) -> dict[int, str]:
     """The engine's verdict on every governed artifact, by id."""
-    return {d.artifact_id: _without_pruning(d) for d in plan(history, policy).decisions}
+    return {d.artifact_id: verdict(d) for d in plan(history, policy).decisions}
 
 
-def _without_pruning(decision: Decision) -> str:
+def verdict(decision: Decision) -> str:
     """The verdict, if a ModelRun that stays for other reasons, but cannot be pruned, counts as kept."""
     others = [reason for reason in decision.reasons if reason.holds and reason.code != "unknown.payload"]
     return verdict_of(others or decision.reasons)
@@ -97,6 +97,62 @@ class Disk:
 def snapshot_of(history: History) -> Snapshot:
     """The history in columns, as `lineage.read_api` reads a store that holds it."""
     return Snapshot(_artifacts(history), _executions(history), _events(history), _pins(history))
+
+
+def rows(snapshot: Snapshot, *, times: bool = True) -> dict[str, list[Any]]:
+    """All that a snapshot says, in words, so that two can be compared however they number their names.
+
+    Args:
+      times: False leaves out when rows were created and updated, which MLMD writes itself.
+    """
+    artifacts, executions, events = snapshot.artifacts, snapshot.executions, snapshot.events
+
+    def name(names: Sequence[str], at: int) -> str | None:
+        return None if at < 0 else names[at]
+
+    def clock(table: Artifacts | Executions, row: int) -> tuple[int, ...]:
+        return (int(table.created_ms[row]), int(table.updated_ms[row])) if times else ()
+
+    return {
+        "artifacts": [
+            (
+                int(artifacts.id[row]),
+                snapshot.type_of(row),
+                int(artifacts.state[row]),
+                artifacts.uri[row],
+                # NaN differs from itself; its text does not. It also tells 1 from 1.0.
+                repr(sorted(snapshot.properties_of(row).items())),
+                *clock(artifacts, row),
+            )
+            for row in range(len(artifacts))
+        ],
+        "executions": [
+            (
+                int(executions.id[row]),
+                executions.type_names[executions.type[row]],
+                int(executions.state[row]),
+                name(executions.pipeline_names, executions.pipeline[row]),
+                name(executions.run_names, executions.run[row]),
+                name(executions.node_names, executions.node[row]),
+                *clock(executions, row),
+            )
+            for row in range(len(executions))
+        ],
+        "events": sorted(
+            (
+                int(artifacts.id[events.artifact[at]]),
+                int(executions.id[events.execution[at]]),
+                int(events.kind[at]),
+                name(events.key_names, events.key[at]) or "",
+                int(events.time_ms[at]),
+            )
+            for at in range(len(events))
+        ),
+        "pins": [
+            (pin.artifact_id, pin.reason, pin.actor, pin.since_ms, pin.until_ms, pin.released_ms)
+            for pin in snapshot.pins
+        ],
+    }
 
 
 class _Names(dict[str, int]):

@@ -221,16 +221,21 @@ class Tale:
         if step.outcome != "PARTIAL":
             for key, artifacts in inputs.items():
                 for artifact in artifacts:
-                    self.events.append((artifact, number, "INPUT", key, execution["created"]))
+                    self._event(artifact, number, "INPUT", key, execution["created"])
         ended = execution["updated"]
         if step.node == "Resolver":
             for model in self._picked(step, "Model", execution["pipeline"]):
-                self.events.append((model, number, "INTERNAL_OUTPUT", "model", ended))
+                self._event(model, number, "INTERNAL_OUTPUT", "model", ended)
         elif again:
             for key, artifact in again.items():
-                self.events.append((artifact, number, "OUTPUT", key, ended))
+                self._event(artifact, number, "OUTPUT", key, ended)
         else:
             self._make(step, number, inputs, execution)
+
+    def _event(self, artifact: int, execution: int, kind: str, key: str, time: int) -> None:
+        """Records an event, unless there is one of this kind already: MLMD takes no second one."""
+        if (artifact, execution, kind) not in {event[:3] for event in self.events}:
+            self.events.append((artifact, execution, kind, key, time))
 
     def _inputs(self, step: Step, pipeline: str | None) -> dict[str, list[int]]:
         inputs = {}
@@ -297,7 +302,7 @@ class Tale:
                 else {},
             )
             kind = "OUTPUT" if state == "LIVE" else "PENDING_OUTPUT"
-            self.events.append((artifact, number, kind, key, execution["updated"]))
+            self._event(artifact, number, kind, key, execution["updated"])
             # A bucket cannot be looked into from here: what was pushed there stands until proven gone.
             if type == "PushedModel" and step.choice & 6:
                 self.standing.append(artifact)

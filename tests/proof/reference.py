@@ -32,6 +32,8 @@ class Reference(Words):
         self.place = {a: place(x["uri"]) for a, x in self.artifacts.items()}
         self.there = {a for a, x in self.artifacts.items() if x["state"] != "DELETED"}
         self.destinations = {p: place(self.prop(p, "pushed_destination")) for p in self.standing}
+        self.owner = {a: self.owner_of(a) for a in self.artifacts}
+        self.groups = {rule["name"]: self.groups_of(rule) for rule in policy["rules"]}
         self.active = {e for e in self.executions if self.is_active(e)}
         self.active_runs = {self.executions[e]["run"] for e in {*self.active, self.own} - {None}} - {None}
         self.newest = {}
@@ -46,8 +48,8 @@ class Reference(Words):
         running = x["state"] in ("NEW", "RUNNING") and e not in self.acts and e != self.own
         return running and not (stale and silent >= milliseconds(stale))
 
-    def owner(self, a):
-        e = self.producer(a)
+    def owner_of(self, a):
+        e = self.producer[a]
         x = self.executions.get(e, {"pipeline": None, "node": None})
         keys = [key for b, f, kind, key, _ in self.events if (b, f) == (a, e) and kind in OUT]
         return {"pipeline": x["pipeline"], "node": x["node"], "output": keys[0] if keys else None}
@@ -57,12 +59,12 @@ class Reference(Words):
         within = {a for a, x in self.artifacts.items() if x["state"] in states}
         for m in sorted(self.typed(within, "Model")):
             for b in sorted(self.blessings(m) & within):
-                chosen |= {self.owner(a)["pipeline"]: {m, b} for a in (m, b)}
+                chosen |= {self.owner[a]["pipeline"]: {m, b} for a in (m, b)}
         return set().union(*chosen.values())
 
     def unknown(self, a):
         local = (self.place[a] or "").startswith("file:")
-        return self.artifacts[a]["state"] not in HERE or self.producer(a) is None or not local
+        return self.artifacts[a]["state"] not in HERE or self.producer[a] is None or not local
 
     def held(self, a):
         x, where = self.artifacts[a], self.place[a] or ""
@@ -83,16 +85,16 @@ class Reference(Words):
         )
 
     def matches(self, match, a):
-        has = {"type": self.artifacts[a]["type"], **self.owner(a)}
+        has = {"type": self.artifacts[a]["type"], **self.owner[a]}
         equal = all(self.prop(a, name) == value for name, value in match.get("properties", {}).items())
         return equal and all(fits(match.get(name, "*"), value) for name, value in has.items())
 
-    def groups(self, rule):
+    def groups_of(self, rule):
         """The groups of a rule, each newest first: what it matches of all that is LIVE or marked."""
         found = {}
         for a in sorted(self.there, key=lambda a: (self.artifacts[a]["created"], a), reverse=True):
             if self.artifacts[a]["state"] in HERE and self.matches(rule["match"], a):
-                owner = self.owner(a)
+                owner = self.owner[a]
                 by = rule.get("group_by", ["pipeline", "node", "output"])
                 key = [owner[b] if b in owner else self.prop(a, b.removeprefix("properties.")) for b in by]
                 found.setdefault(tuple(key), []).append(a)
@@ -107,7 +109,7 @@ class Reference(Words):
         while True:
             more = set(stays)
             for rule in self.policy["rules"]:
-                for group in self.groups(rule):
+                for group in self.groups[rule["name"]]:
                     more |= self.keep(rule["keep"], group, stays) if "keep" in rule else set(group)
             more |= {a for a in governed for b in stays - {a} if overlap(self.place[a], self.place[b])}
             if verified is not None:
@@ -128,10 +130,11 @@ class Reference(Words):
         missing = {a for a in governed - stays if self.artifacts[a]["bytes"] is None}
         stays = self.settle(governed, stays | missing)
         # Only what would stay anyway is verified.
-        verified = {a for a in stays if self.artifacts[a]["whole"] and self.artifacts[a]["state"] in HERE}
+        models = self.typed(stays, "Model")
+        verified = {a for a in models if self.artifacts[a]["whole"] and self.artifacts[a]["state"] in HERE}
         stays = self.settle(governed, stays, verified)
         lost = set()
-        for group in [group for rule in rules if "keep" in rule for group in self.groups(rule)]:
+        for group in [group for rule in rules if "keep" in rule for group in self.groups[rule["name"]]]:
             lost |= set() if verified & set(group) else self.typed(group, "Model")
         stays = self.settle(governed, stays | lost, verified)
         unknown |= missing | self.unclear

@@ -49,6 +49,7 @@ class Words:
             for p in history["pins"]
         ]
         self.pinned = {a for a, times in ends if self.now < min(times, default=math.inf)}
+        self.producer = {a: self.producer_of(a) for a in self.artifacts}
         self.unclear = set()
 
     def prop(self, a, name):
@@ -78,13 +79,13 @@ class Words:
             found = found | new
         return found
 
-    def producer(self, a):
+    def producer_of(self, a):
         complete = {e for e in self.executions_of(a, OUT) if self.executions[e]["state"] == "COMPLETE"}
         return min(complete, default=None)
 
     def siblings(self, a, *types):
-        made = self.artifacts_of(self.producer(a), OUT)
-        return self.typed({b for b in made if self.producer(b) == self.producer(a)}, *types)
+        made = self.artifacts_of(self.producer[a], OUT)
+        return self.typed({b for b in made if self.producer[b] == self.producer[a]}, *types)
 
     def models(self, a):
         return self.typed({a}, "Model") or (
@@ -101,7 +102,7 @@ class Words:
 
     def pushes(self, model):
         def taken(made):
-            return {a for b in made for a in self.artifacts_of(self.producer(b), IN)}
+            return {a for b in made for a in self.artifacts_of(self.producer[b], IN)}
 
         def sources(p):
             return taken({p}) | taken(self.typed(taken({p}), "InfraBlessing"))

@@ -217,7 +217,8 @@ class PureHistory:
     def settlement(self, *, trusting: bool = False, **case: Any) -> Settlement:
         """Who is deleted, given what storage says."""
         judged = self.case(**case)
-        return settle(nominate(judged), self.facts(judged), trusting=trusting)
+        nomination, facts = nominate(judged), self.facts(judged)
+        return settle(nomination, facts, trusting=True) if trusting else settle(nomination, facts)
 
     def plan(self, **case: Any) -> Plan:
         """The plan, which tells of exactly those deletions that were settled."""

@@ -158,7 +158,7 @@ def test_a_tie_with_the_last_that_is_kept_is_kept(past: PureHistory) -> None:
 
 def test_what_unless_takes_away_names_all_words_and_all_that_is_against_them(past: PureHistory) -> None:
     oldest = models(past)[0]
-    said = rule(last=1, first=1, ids=[oldest], unless={"tagged": "junk", "first": 1})
+    said = rule(last=1, first=2, ids=[oldest], unless={"tagged": "junk", "first": 1})
     assert told(past.decisions(rules=[said])[oldest]) == [
         "expire.last (model): rank 5 of 5, keeps 1",
         "expire.unless (model): first, ids would keep it, unless first (rank 1 of 5, the oldest is kept), "

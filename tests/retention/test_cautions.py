@@ -31,6 +31,12 @@ def test_an_ordinary_policy_needs_none():
             "only "
             "held as long as MLMD knows that it was pushed; better name roots beside it",
         ),
+        (
+            {"serving": ["/other", "/srv"]},
+            'roots[0]: "/srv/tfx" is what a model server watches, "/srv" of serving: a version that MLMD '
+            "does not "
+            "know to be pushed there may go; better name where pipelines write to",
+        ),
         ({"min_age": "0s"}, "min_age: is zero: what was made a moment ago may already go"),
         ({"grace": "0s"}, "grace: is zero: what is marked may be purged at once, and never restored"),
         (

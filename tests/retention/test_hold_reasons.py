@@ -248,6 +248,16 @@ def test_the_first_execution_of_a_store_may_have_blessed(past: PureHistory) -> N
     assert held.endswith(f"[artifact {blessing} > execution {judging} > artifact {model}]")
 
 
+def test_a_blessing_of_what_a_model_became_names_the_model_directly(past: PureHistory) -> None:
+    model, rewritten = past.artifact("Model"), past.artifact("Rewritten")
+    past.execution("Rewriter", inputs=[model], outputs=[rewritten])
+    blessing = past.artifact("ModelBlessing", blessed=1, current_model_id=model)
+    past.execution("Evaluator", inputs=[rewritten], outputs=[blessing])
+    assert said(holds.latest_blessed(judged(past)))[model][0].endswith(
+        f"[artifact {model} > artifact {blessing}]"
+    )
+
+
 def test_a_blessing_that_nobody_produced_blesses_for_no_known_pipeline(past: PureHistory) -> None:
     model = past.artifact("Model")
     blessing = past.artifact("ModelBlessing", blessed=1, current_model_id=model)
@@ -377,6 +387,19 @@ def test_served_is_the_push_that_stands_and_the_model_that_went_there(past: Pure
         second.pushed: [f"hold.served: served at /serving/{second.pushed} [artifact {second.pushed}]"],
     }
     assert first.model < second.model
+
+
+def test_what_was_pushed_by_way_of_an_infra_blessing_is_told_by_that_way(past: PureHistory) -> None:
+    model, blessing, infra = (past.artifact(type) for type in ("Model", "ModelBlessing", "InfraBlessing"))
+    past.execution("Evaluator", inputs=[model], outputs=[blessing])
+    validating = past.execution("InfraValidator", inputs=[model], outputs=[infra])
+    pushed, push = past.run().push(blessing, infra)
+    past.served = {pushed}
+    case = judged(past)
+    assert said(holds.served(case, past.facts(case)))[model] == [
+        f"hold.served: served at /serving/{pushed} [artifact {model} > execution {validating} > "
+        f"artifact {infra} > execution {push} > artifact {pushed}]"
+    ]
 
 
 # hold.outside-roots

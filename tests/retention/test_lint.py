@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -22,14 +21,12 @@ from tfx_janitor.retention.policy_rules import Match, Rule
 def said(
     *rules: dict[str, Any],
     min_age: timedelta = timedelta(days=1),
-    roots: Sequence[str] = ("/srv/pipelines",),
-    serving: Sequence[str] = (),
 ) -> list[str]:
     parsed = [
         Rule.model_validate({"name": f"r{number}", "match": {"type": "Model"}, **rule})
         for number, rule in enumerate(rules)
     ]
-    found = refusals(parsed, min_age=min_age, roots=roots, serving=serving)
+    found = refusals(parsed, min_age=min_age)
     return [f"{problem.field}: {problem.message}" for problem in found]
 
 
@@ -165,22 +162,6 @@ def test_a_match_covers_another_only_where_that_is_sure():
     assert covers(Match(pipeline=("*",)), Match(pipeline=("ab",)))
 
 
-# Places.
-
-
-def test_a_root_that_is_served():
-    tail = (
-        "a directory of serving: what a model server watches is not for deletion; name the directory that "
-        "pipelines write to"
-    )
-    assert said({"keep": {"last": 1}}, roots=["/a", "/srv"], serving=["/srv"]) == [
-        f'roots[1]: "/srv" is {tail}'
-    ]
-    inside = said({"keep": {"last": 1}}, roots=["/srv/m/1"], serving=["/b", "/srv/m"])
-    assert inside == [f'roots[0]: "/srv/m/1" lies inside "/srv/m", {tail}']
-    assert said({"keep": {"last": 1}}, roots=["/srv"], serving=["/srv/serving"]) == []
-
-
 # Each refusal is certain: without what it refuses, every history is judged the same.
 
 COUNTS = st.integers(1, 3)
@@ -235,7 +216,7 @@ def policy_of(keep: Keep, min_age: timedelta) -> RetentionPolicy:
 def test_a_refusal_is_certain(words: dict[str, Any], min_age: timedelta, data: st.DataObject):
     rule = Rule.model_validate({"name": "m", "match": {"type": ["Model", "ModelRun"]}, "keep": words})
     assert rule.keep is not None
-    found = list(refusals([rule], min_age=min_age, roots=["/srv"], serving=[]))
+    found = list(refusals([rule], min_age=min_age))
     assume(found)
     runs: list[Run] = data.draw(histories(3, 8))
     as_written = deletions(policy_of(rule.keep, min_age), runs)

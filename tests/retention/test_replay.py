@@ -74,7 +74,7 @@ def mark_of(replay: Replay, artifact: Made) -> ReplayedMark:
     return found
 
 
-def born(history: History, artifact: Made) -> int:
+def born(history: History, artifact: Made | int) -> int:
     return history.row(artifact).create_time_since_epoch
 
 
@@ -367,3 +367,17 @@ def test_an_execution_in_no_run_stands_for_itself(history: History, pipeline: Pi
         elapse(history, days=1)
 
     assert replayed(history).ends == 4
+
+
+def test_nothing_is_marked_between_runs_so_that_the_moments_stay_few(
+    history: History, pipeline: Pipeline
+) -> None:
+    retrain_daily(pipeline, 3)
+
+    # Each turns old between two runs, when the grace of an earlier one is over.
+    found = replayed(history, rules=[keep_models(newer_than="30h")], grace="7h")
+
+    ends = {born(history, artifact.id) for artifact in history.store.get_artifacts_by_type("Model")}
+    early = [mark.marked_ms for mark in found.marks if mark.marked_ms < found.until_ms]
+    assert all(any(abs(marked - end) < 2000 for end in ends) for marked in early)
+    assert found.judged <= 2 * found.ends + 1

@@ -160,6 +160,21 @@ def test_siblings_below_a_payload_that_goes_as_well_are_compared_with_it_and_not
     ]
 
 
+def test_of_several_that_share_with_one_that_stays_each_names_that_one(past: PureHistory) -> None:
+    runs = retrained(past, 3)
+    for run in runs:
+        past.change(run.model, uri="/pipelines/m")
+    decisions = past.decisions(rules=ONE_MODEL)
+    for run in runs[:2]:
+        assert told(decisions[run.model])[0].endswith(f"[artifact {run.model} > artifact {runs[2].model}]")
+    past.change(runs[2].model, uri="/pipelines/elsewhere")
+    past.change(runs[2].pushed, properties={"pushed_destination": "/pipelines/m/serving"})
+    past.served = {runs[2].pushed}
+    decisions = past.decisions(rules=ONE_MODEL)
+    for run in runs[:2]:
+        assert told(decisions[run.model])[0].endswith(f"[artifact {run.model} > artifact {runs[2].pushed}]")
+
+
 def test_the_last_payloads_of_a_store_are_compared_as_well(past: PureHistory) -> None:
     first, _ = retrained(past)
     past.change(first.model, uri="/pipelines/zz")
@@ -226,6 +241,19 @@ def test_each_group_needs_a_survivor_of_its_own_and_only_of_models(past: PureHis
     assert [ids(group) for group in settled.groups_to_verify()] == [[second.model], [other_second]]
     pushes = past.settlement(rules=[keep("PushedModel", last=1)])
     assert (ids(pushes.deletions), pushes.groups_to_verify()) == ([first.pushed], [])
+
+
+def test_a_group_of_which_none_would_survive_stays(past: PureHistory) -> None:
+    first, second = retrained(past)
+    past.change(second.model, properties={"kind": "newest"})
+    rule = {**keep("Model", ids=[9999]), "group_by": ["properties.kind"]}
+    assert codes(past.decisions(rules=[rule])[first.model]) == ["hold.no-verified-survivor"]
+    assert past.settlement(rules=[rule], trusting=True).groups_to_verify() == [()]
+
+
+def test_a_group_that_loses_nothing_is_not_verified(past: PureHistory) -> None:
+    retrained(past)
+    assert past.settlement(rules=[keep("Model", last=2)], trusting=True).groups_to_verify() == []
 
 
 def test_a_group_of_many_types_is_verified_by_its_models(past: PureHistory) -> None:

@@ -96,8 +96,8 @@ def test_within_and_the_calendar_are_beaten_together():
 
 
 def test_newer_than_and_min_age_are_waited_for():
-    found = loss(models(newer_than="90d"), min_age="120d")
-    assert found.now_ms - NEWEST_MS > to_ms(timedelta(days=120))
+    assert loss(models(newer_than="90d")).now_ms - NEWEST_MS > to_ms(timedelta(days=90))
+    assert loss(models(last=1), min_age="120d").now_ms - NEWEST_MS > to_ms(timedelta(days=120))
 
 
 # Values.

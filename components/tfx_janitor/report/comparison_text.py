@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 
-from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.console import RenderableType
 from rich.text import Text
 
 from tfx_janitor.report.plan_view import MOST
 from tfx_janitor.report.sentences import inside, why
-from tfx_janitor.report.tables import STYLES
-from tfx_janitor.report.text import count, minute, size, text
+from tfx_janitor.report.tables import STYLES, Line, artifact_table
+from tfx_janitor.report.text import count, size, text
 from tfx_janitor.retention.comparison import Change, Comparison, Difference, Standing
 from tfx_janitor.retention.plan import Decision
 
@@ -33,7 +32,7 @@ def comparison_lines(
         return
     listed = _listing(comparison, most)
     if listed:
-        yield _change_table(listed)
+        yield artifact_table(map(_line, listed))
         yield Text()
     if len(listed) < difference.changed:
         more = f"{difference.changed - len(listed):,} more changes"
@@ -52,42 +51,8 @@ def _listing(comparison: Comparison, most: int | None) -> list[Change]:
     return list(islice((change for change in comparison.changes if change.deletes_or_spares), most))
 
 
-def _change_table(changes: Sequence[Change]) -> RenderableType:
-    """One line for each change, the newest first, under a heading for each output of each node."""
-    grouped: dict[tuple[str, str, str, str], list[Change]] = {}
-    for change in changes:
-        told = change.told
-        owner = (told.pipeline or "", told.node or "", told.output or "", told.type)
-        grouped.setdefault(owner, []).append(change)
-    widths = [max(len(line) for line in column) for column in zip(*map(_cells, changes), strict=True)]
-
-    def columns() -> Table:
-        table = Table.grid(padding=(0, 2, 0, 0))
-        table.add_column(justify="right", no_wrap=True, min_width=max(widths[0], len("id")))
-        table.add_column(no_wrap=True, style="dim", min_width=len("2026-11-22 10:36"))
-        table.add_column(justify="right", no_wrap=True, min_width=max(widths[1], len("size")))
-        table.add_column(no_wrap=True, min_width=max(widths[2], len("verdict")))
-        table.add_column(overflow="fold")
-        return table
-
-    head = columns()
-    head.add_row(*(Text(name, "dim") for name in ("id", "created (UTC)", "size", "verdict", "why")))
-    parts: list[RenderableType] = [head]
-    for owner in sorted(grouped):
-        pipeline, node, output, type_name = owner
-        place = " / ".join(part for part in (pipeline or "no known pipeline", node, output) if part)
-        parts += [Text(), Text.assemble(text(place, "bold"), text(f" ({type_name})", "dim"))]
-        table = columns()
-        for change in sorted(grouped[owner], key=lambda c: c.told.artifact_id, reverse=True):
-            artifact_id, measured, _ = _cells(change)
-            created = minute(change.told.created_ms)
-            table.add_row(artifact_id, created, measured, _verdict(change), _why(change))
-        parts.append(table)
-    return Group(*parts)
-
-
-def _cells(change: Change) -> tuple[str, str, str]:
-    return str(change.told.artifact_id), size(change.bytes), _verdict(change).plain
+def _line(change: Change) -> Line:
+    return Line(change.told, size(change.bytes), _verdict(change), _why(change))
 
 
 def _verdict(change: Change) -> Text:

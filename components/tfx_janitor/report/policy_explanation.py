@@ -14,7 +14,7 @@ from rich.text import Text
 
 from tfx_janitor.report.policy_text import counted, listed, policy_sentence, rule_sentence, spelled
 from tfx_janitor.report.sentences import why
-from tfx_janitor.report.tables import STYLES
+from tfx_janitor.report.tables import STYLES, grid
 from tfx_janitor.report.text import size, text
 from tfx_janitor.retention.adverse import LONGEST, MOST_RUNS
 from tfx_janitor.retention.cautions import cautions
@@ -150,7 +150,7 @@ def _pushed(runs: Sequence[Run]) -> int:
 
 
 def _table(loss: Loss) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
+    table = grid()
     extra = sorted({name for run in loss.runs for name in run.metrics} | set(loss.family.varied))
     for _ in ("run", "created", "pushed", "blessed", "served", *extra, "verdict"):
         table.add_column(no_wrap=True)

@@ -13,7 +13,7 @@ from tfx_janitor.lineage.snapshot import Pin
 from tfx_janitor.payload.verification import Verification
 from tfx_janitor.report.explanation import plans_of
 from tfx_janitor.report.sentences import totals
-from tfx_janitor.report.tables import STYLES
+from tfx_janitor.report.tables import STYLES, grid
 from tfx_janitor.report.text import count, second, size, text
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _item(outcome: Outcome) -> str:
 
 def pin_table(pins: Iterable[Pin]) -> Table:
     """One line for each pin."""
-    table = Table.grid(padding=(0, 2, 0, 0))
+    table = grid()
     for _ in range(3):
         table.add_column(no_wrap=True)
     table.add_column(overflow="fold")

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from tfx_janitor.report.plan_view import MOST
+from tfx_janitor.report.tables import grid
 from tfx_janitor.report.text import count, minute, size, text
 from tfx_janitor.retention.durations import format_duration
 from tfx_janitor.retention.replayed import Replay, ReplayedMark
@@ -74,7 +74,7 @@ def _deletions(replay: Replay) -> Iterator[RenderableType]:
         period = to_iso(mark.fate_ms)[:length]
         artifacts[period] += 1
         payloads.setdefault(period, {})[mark.uri] = mark.bytes or 0
-    table = Table.grid(padding=(0, 2, 0, 0))
+    table = grid()
     for justify in ("left", "right", "right"):
         table.add_column(justify=justify, no_wrap=True)
     table.add_row(*(Text(head, "dim") for head in ("deleted (UTC)", "artifacts", "size")))
@@ -105,7 +105,7 @@ def _uses(replay: Replay, most: int | None, name: str | None) -> Iterator[Render
 
 def _use_table(found: Sequence[tuple[ReplayedMark, Sequence[Use]]]) -> RenderableType:
     """One line for each artifact, told by its first use."""
-    table = Table.grid(padding=(0, 2, 0, 0))
+    table = grid()
     table.add_column(justify="right", no_wrap=True)
     for _ in range(4):
         table.add_column(no_wrap=True)
@@ -141,7 +141,7 @@ def _told(uses: Sequence[Use]) -> Text:
 
 
 def _side_by_side(replay: Replay, name: str, other_name: str, other: Replay) -> RenderableType:
-    table = Table.grid(padding=(0, 2, 0, 0))
+    table = grid()
     table.add_column(no_wrap=True)
     for _ in range(2):
         table.add_column(justify="right", no_wrap=True)

@@ -7,6 +7,7 @@ or a disk goes through `text`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -37,22 +38,51 @@ STYLES = {
 """Styles of the words that a reader's eye looks for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One artifact in a table: whose and when it is, and the cells that differ from table to table."""
+
+    told: Decision
+    size: str
+    verdict: Text
+    why: Text
+
+
 def decision_table(decisions: Iterable[Decision]) -> RenderableType:
     """One line for each artifact, the newest first, under a heading for each output of each node."""
-    grouped: dict[tuple[str, ...], list[Decision]] = {}
-    for decision in decisions:
-        owner = (decision.pipeline or "", decision.node or "", decision.output or "", decision.type)
-        grouped.setdefault(owner, []).append(decision)
-    listed = [decision for group in grouped.values() for decision in group]
-    id_width = max((len(str(d.artifact_id)) for d in listed), default=0)
-    size_width = max((len(size(d.bytes)) for d in listed), default=0)
+    return artifact_table(
+        Line(
+            decision,
+            size(decision.bytes),
+            Text(decision.verdict, STYLES[decision.verdict]),
+            Text("\n").join(text(line) for line in (why(decision), *inside(decision))),
+        )
+        for decision in decisions
+    )
+
+
+def artifact_table(lines: Iterable[Line]) -> RenderableType:
+    """The lines, the newest artifact first, under a heading for each output of each node."""
+    grouped: dict[tuple[str, ...], list[Line]] = {}
+    for line in lines:
+        told = line.told
+        owner = (told.pipeline or "", told.node or "", told.output or "", told.type)
+        grouped.setdefault(owner, []).append(line)
+    listed = [line for group in grouped.values() for line in group]
 
     def columns() -> Table:
-        table = _grid()
-        table.add_column(justify="right", no_wrap=True, min_width=max(id_width, len("id")))
+        # Each group is a table of its own, so the widths of all are taken together.
+        def widest(cells: Iterable[str], least: str) -> int:
+            return max(len(cell) for cell in (*cells, least))
+
+        table = grid()
+        ids = widest((str(line.told.artifact_id) for line in listed), "id")
+        table.add_column(justify="right", no_wrap=True, min_width=ids)
         table.add_column(no_wrap=True, style="dim", min_width=len("2026-11-22 10:36"))
-        table.add_column(justify="right", no_wrap=True, min_width=max(size_width, len("size")))
-        table.add_column(no_wrap=True, min_width=len("unknown"))
+        sizes = widest((line.size for line in listed), "size")
+        table.add_column(justify="right", no_wrap=True, min_width=sizes)
+        verdicts = widest((line.verdict.plain for line in listed), "unknown")
+        table.add_column(no_wrap=True, min_width=verdicts)
         table.add_column(overflow="fold")
         return table
 
@@ -62,14 +92,9 @@ def decision_table(decisions: Iterable[Decision]) -> RenderableType:
     for owner in sorted(grouped):
         parts += [Text(), _heading(owner)]
         table = columns()
-        for decision in sorted(grouped[owner], key=lambda d: d.artifact_id, reverse=True):
-            table.add_row(
-                str(decision.artifact_id),
-                minute(decision.created_ms),
-                size(decision.bytes),
-                Text(decision.verdict, STYLES[decision.verdict]),
-                Text("\n").join(text(line) for line in (why(decision), *inside(decision))),
-            )
+        for line in sorted(grouped[owner], key=lambda line: line.told.artifact_id, reverse=True):
+            created = minute(line.told.created_ms)
+            table.add_row(str(line.told.artifact_id), created, line.size, line.verdict, line.why)
         parts.append(table)
     return Group(*parts)
 
@@ -88,7 +113,7 @@ def checkpoint_table(decisions: Iterable[Decision]) -> RenderableType:
 
 def checkpoint_rows(checkpoints: Sequence[CheckpointDecision]) -> Table:
     """One line for each checkpoint."""
-    table = _grid()
+    table = grid()
     table.add_column(overflow="fold")
     table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True, min_width=len("unknown"))
@@ -112,7 +137,7 @@ def outcome_table(outcomes: Iterable[Outcome], names: Mapping[int, str] | None =
       outcomes: what became of the items.
       names: by artifact id what it is, such as "Model"; "artifact" without.
     """
-    table = _grid()
+    table = grid()
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
@@ -162,5 +187,6 @@ def _heading(owner: tuple[str, ...]) -> Text:
     return Text.assemble(text(place, "bold"), text(f" ({type_name})", "dim"))
 
 
-def _grid() -> Table:
+def grid() -> Table:
+    """A table without lines, as all of them are here."""
     return Table.grid(padding=(0, 2, 0, 0))

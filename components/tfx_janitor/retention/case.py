@@ -202,5 +202,5 @@ class Case:
             snapshot.pipeline_of(row),
             snapshot.node_of(row),
             snapshot.output_of(row),
-            snapshot.properties_of(row),
+            lambda name: snapshot.property(row, name),
         )

@@ -40,6 +40,14 @@ def _of_the_policy(policy: RetentionPolicy) -> Iterator[Problem]:
                     "long as MLMD knows that it was pushed; better name roots beside it",
                     ("serving", number),
                 )
+    for number, root in enumerate(policy.roots):
+        for base in policy.serving:
+            if parse(base) == parse(root) or parse(base).contains(parse(root)):
+                yield Problem(
+                    f'"{root}" is what a model server watches, "{base}" of serving: a version that MLMD does '
+                    "not know to be pushed there may go; better name where pipelines write to",
+                    ("roots", number),
+                )
     if policy.min_age == _NONE:
         yield Problem("is zero: what was made a moment ago may already go", ("min_age",))
     if policy.grace == _NONE:

@@ -11,18 +11,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from tfx_janitor.payload.places import parse
 from tfx_janitor.retention.durations import format_duration
 from tfx_janitor.retention.policy_file import FieldPath, Problem
 from tfx_janitor.retention.policy_keep import Keep
 from tfx_janitor.retention.policy_rules import Match, Rule
 
 
-def refusals(
-    rules: Sequence[Rule], *, min_age: timedelta, roots: Sequence[str], serving: Sequence[str]
-) -> Iterator[Problem]:
+def refusals(rules: Sequence[Rule], *, min_age: timedelta) -> Iterator[Problem]:
     """What a policy must not say, each with its field."""
-    yield from _served_roots(roots, serving)
     for number, rule in enumerate(rules):
         at = ("rules", number)
         yield from _idle_rule(rules, number, at)
@@ -42,19 +38,6 @@ def covers(outer: Match, inner: Match) -> bool:
         name in inner.properties and inner.properties[name] == value
         for name, value in outer.properties.items()
     )
-
-
-def _served_roots(roots: Sequence[str], serving: Sequence[str]) -> Iterator[Problem]:
-    for number, root in enumerate(roots):
-        for base in serving:
-            if parse(root) == parse(base) or parse(base).contains(parse(root)):
-                where = "is" if parse(root) == parse(base) else f'lies inside "{base}",'
-                yield Problem(
-                    f'"{root}" {where} a directory of serving: what a model server watches is not for '
-                    "deletion; name the directory that pipelines write to",
-                    ("roots", number),
-                )
-                break
 
 
 def _idle_rule(rules: Sequence[Rule], number: int, at: FieldPath) -> Iterator[Problem]:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
-from pydantic import ValidationError, field_validator
+from pydantic import ValidationError, field_validator, model_validator
 from pydantic.json_schema import GenerateJsonSchema
 from ruamel.yaml import YAML
 
@@ -26,7 +26,8 @@ from tfx_janitor.payload.verification import Level
 from tfx_janitor.retention import policy_fields as fields
 from tfx_janitor.retention import policy_file, tfx_policy
 from tfx_janitor.retention.durations import format_duration
-from tfx_janitor.retention.policy_errors import policy_error, shown, wrong
+from tfx_janitor.retention.lint import refusals
+from tfx_janitor.retention.policy_errors import all_wrong, policy_error, shown, wrong
 from tfx_janitor.retention.policy_file import Document, FieldPath, Format, PolicyError, Problem
 from tfx_janitor.retention.policy_keep import Best, Grouping, Keep
 from tfx_janitor.retention.policy_part import Part
@@ -113,6 +114,13 @@ class RetentionPolicy(Part):
                 message = f'the name "{rule.name}" is taken by rules[{first[rule.name]}]; names are unique'
                 raise wrong(message, index, "name")
         return rules
+
+    @model_validator(mode="after")
+    def _has_effect(self) -> RetentionPolicy:
+        found = tuple(refusals(self.rules, min_age=self.min_age))
+        if found:
+            raise all_wrong(found)
+        return self
 
     @classmethod
     def from_yaml(

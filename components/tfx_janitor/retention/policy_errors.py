@@ -59,7 +59,7 @@ def wrong(message: str, *at: str | int) -> PydanticCustomError:
 
 
 def all_wrong(problems: Sequence[Problem]) -> PydanticCustomError:
-    """The error that the policy's own validator raises for several fields; each problem has its whole path."""
+    """The error that the whole policy's validator raises; each problem has its whole path."""
     message = "; ".join(f"{problem.field}: {problem.message}" for problem in problems)
     return PydanticCustomError("policies", "{message}", {"message": message, "problems": tuple(problems)})
 
@@ -131,9 +131,25 @@ def _message(detail: ErrorDetails, at: FieldPath, keys: Mapping[str, Iterable[st
     if kind == "less_than_equal":
         return f"expected at most {_number(limits['le'])}, got {shown(came)}"
     if kind in _EXPECTED:
-        quote = "; put it in quotes" if kind == "string_type" and isinstance(came, (int, float)) else ""
-        return f"expected {_EXPECTED[kind]}, got {shown(came)}{quote}"
+        return f"expected {_EXPECTED[kind]}{_such_as(kind, at)}, got {shown(came)}{_advice(kind, key, came)}"
     return f"{detail['msg']}, got {shown(came)}"
+
+
+def _such_as(kind: str, at: FieldPath) -> str:
+    if kind not in ("tuple_type", "dict_type", "model_type") or not at:
+        return ""
+    field = str(at[-1]) if isinstance(at[-1], str) else f"{at[-2]}[]"
+    return f" such as {_SUCH_AS[field]}" if field in _SUCH_AS else ""
+
+
+def _advice(kind: str, key: str, came: Any) -> str:
+    if kind == "string_type" and isinstance(came, int | float):
+        return "; put it in quotes"
+    if kind == "int_type" and isinstance(came, str) and came.isdecimal():
+        return "; remove the quotes"
+    if kind == "tuple_type" and key == "ids" and isinstance(came, int):
+        return f"; write [{came}]"
+    return ""
 
 
 def _unknown_key(at: FieldPath, keys: Mapping[str, Iterable[str]]) -> str:

@@ -5,7 +5,7 @@ The words of `keep` stand in `policy_keep`; what those of `CheckpointRule` mean 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from pydantic import Field, model_validator
@@ -147,12 +147,16 @@ class Rule(Words):
                     raise wrong(message, "keep", *at, word)
 
     def group_of(
-        self, pipeline: str | None, node: str | None, output: str | None, properties: Mapping[str, object]
+        self,
+        pipeline: str | None,
+        node: str | None,
+        output: str | None,
+        property_of: Callable[[str], object],
     ) -> tuple[object, ...]:
         """The key of an artifact's group under this rule: None stands for a missing value."""
         named = dict(zip(GROUPS, (pipeline, node, output), strict=True))
         return tuple(
-            named[part] if part in named else properties.get(part.removeprefix(PROPERTY))
+            named[part] if part in named else property_of(part.removeprefix(PROPERTY))
             for part in self.group_by
         )
 

@@ -1,9 +1,9 @@
 """A policy replayed over a store's own history: what it would have deleted, and what of it was used later.
 
-An imaginary janitor runs whenever a pipeline run has ended, whenever the grace of something that it marked is
-over, and at the end of the history. Each time it judges the store as it was, marks what the policy lets go,
-rescues what is kept again, and deletes what was marked longer ago than the grace; from then on that counts as
-DELETED. What the real janitor did is left out: whatever is marked or deleted today was LIVE.
+An imaginary janitor marks what the policy lets go whenever a pipeline run has ended, and at the end of the
+history. When the grace of its marks is over it judges again: what is kept by then is rescued, the rest is
+deleted, and from then on counts as DELETED. Each time it judges the store as it was. What the real janitor
+did is left out: whatever is marked or deleted today was LIVE.
 
 Of the storage of the past nobody knows. So every payload was there and whole, and lay where its URI leads
 today; a served destination that stands today has stood since its push, and one that is gone stood until the
@@ -88,15 +88,15 @@ def replay(
     ends = _run_ends(history)
     chosen = ends if len(ends) <= most else ends[np.linspace(0, len(ends) - 1, most).round().astype(int)]
     janitor = _ImaginaryJanitor(history, policy, storage, now_ms, only_pipeline)
+    occasions = {*chosen.tolist(), now_ms}
     # A heap, for what is marked adds the moment at which its grace is over.
-    agenda = [*chosen.tolist(), now_ms]
-    heapq.heapify(agenda)
+    agenda = sorted(occasions)
     judged: list[int] = []
     while agenda:
         moment = heapq.heappop(agenda)
         if judged and judged[-1] == moment:
             continue
-        due = janitor.act(moment)
+        due = janitor.act(moment, marking=moment in occasions)
         judged.append(moment)
         if due is not None and due < now_ms:
             heapq.heappush(agenda, due)
@@ -162,8 +162,12 @@ class _ImaginaryJanitor:
         self._stood_until = _stood_until(history, storage.gone, now_ms)
         self._uses = Uses(Case(history, policy, now_ms))
 
-    def act(self, moment: int) -> int | None:
-        """Judges, rescues, marks and deletes. Returns when the grace of what was marked will be over."""
+    def act(self, moment: int, *, marking: bool) -> int | None:
+        """Judges, rescues, marks and deletes. Returns when the grace of what was marked will be over.
+
+        Args:
+          marking: False only deals with what was marked before.
+        """
         rows = np.flatnonzero(self._history.artifacts.created_ms <= moment)
         settlement = self._judge(moment, rows)
         going = {int(rows[at]): at for at in settlement.deletions}
@@ -172,7 +176,7 @@ class _ImaginaryJanitor:
             at = int(np.searchsorted(rows, row))
             kept = [reason for reason in _reasons(settlement, at) if reason.holds]
             self._close(row, "rescued", moment, tuple(kept))
-        marked = sorted(going.keys() - self._open.keys())
+        marked = sorted(going.keys() - self._open.keys()) if marking else []
         for row in marked:
             self._state[row] = ArtifactState.MARKED_FOR_DELETION
             self._open[row] = _OpenMark(row, moment, _reasons(settlement, going[row]))

@@ -320,7 +320,7 @@ def combined(history: History) -> Iterator[Question]:
     yield Question("taken-away-by-unless.txt", models[1], policy)
     yield Question("kept-by-neither.txt", models[2], policy)
     rules = [
-        keep_models("budget", last=1, max_bytes="30KB"),
+        {**keep_models("budget", last=1, max_bytes="30KB"), "match": {"type": "Model", "node": "Trainer"}},
         rule("all", "Model", keep={}, unsafe_delete_all=True),
     ]
     policy = history.policy_file(rules=rules)
