@@ -1,8 +1,8 @@
 """Histories as TFX pipelines leave them: plain values that Hypothesis makes up, and makes smaller again.
 
 A history is drawn as a story: runs, each a list of steps (one node with its outcome), then touches (what
-people, other tools and accidents did to single artifacts). `tell` turns a story into the rows that ML Metadata
-would hold. Steps that find no input are left out, so that every part of a story may be dropped and the rest
+people, other tools and accidents did to single artifacts). `tell` turns a story into the rows that MLMD would
+hold. Steps that find no input are left out, so that every part of a story may be dropped and the rest
 still makes sense: that is what makes a failing history shrink to a few rows.
 """
 
@@ -136,7 +136,7 @@ class Step:
     """One node of a run.
 
     Attributes:
-      outcome: state of its execution; CACHED re-uses what the node made last, "PARTIAL" is CACHED as a partial
+      outcome: state of its execution; CACHED re-uses what the node made, "PARTIAL" is CACHED as a partial
         run publishes it, without INPUT events.
       pick: which of the artifacts of a type it takes, counted from the newest.
       choice: whatever else the node has a choice of; each reads bits of it.
@@ -256,7 +256,7 @@ class Tale:
         return {key: found for key, found in inputs.items() if found}
 
     def _picked(self, step: Step, type: str, pipeline: str | None) -> list[int]:
-        """One artifact of a type: of the same pipeline, unless the step looks further back than it has any."""
+        """One artifact of a type: of the same pipeline, unless the step looks further back."""
         found = [a for a, x in self.artifacts.items() if x["type"] == type]
         own = [a for a in found if f"/{pipeline}/" in self.artifacts[a]["uri"]]
         listed = own if step.pick < len(own) else found

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from tests.proof.histories import ROOT
+from tfx_janitor.retention.policy import PolicyError, RetentionPolicy
 
 Policy = dict[str, Any]
 Word = tuple[str, Any]
@@ -133,8 +135,8 @@ def rules(budget: bool = True) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def policies(rule: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[Policy]:
-    """Policies of one to three such rules."""
-    return st.fixed_dictionaries(
+    """Policies of one to three such rules, without those that are refused for a word without effect."""
+    fields = st.fixed_dictionaries(
         {
             "version": st.just(1),
             "roots": st.sampled_from(
@@ -145,6 +147,23 @@ def policies(rule: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[Polic
         },
         optional={"stale_after": st.sampled_from(["1h", "3d"])},
     )
+
+    @st.composite
+    def drawn(draw: st.DrawFn) -> Policy:
+        policy = draw(fields)
+        assume(accepted(policy))
+        return policy
+
+    return drawn()
+
+
+def accepted(policy: Policy) -> bool:
+    """Whether it is a policy, and not one that is refused."""
+    try:
+        RetentionPolicy.from_dict(policy)
+    except PolicyError:
+        return False
+    return True
 
 
 def _named(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:

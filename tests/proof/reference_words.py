@@ -119,7 +119,7 @@ class Words:
         return itself or any(map(self.pushes, self.models(a)))
 
     def metric(self, a, name):
-        """The first value that is found, UNREADABLE, or None. A ModelRun that has none counts by its Model."""
+        """The first value that is found, UNREADABLE, or None; a ModelRun without counts by its Model."""
         derived = self.step({a}, IN, OUT, but=("baseline_model", "base_model"))
         derived -= self.typed(derived, "Model", "ModelRun", "PushedModel", "InfraBlessing")
         carriers = [a, *sorted(derived, reverse=True)]

@@ -223,3 +223,14 @@ def test_a_refusal_is_certain(words: dict[str, Any], min_age: timedelta, data: s
     for problem in found:
         changed = without(rule.keep, problem.at[3:])
         assert deletions(policy_of(changed, min_age), runs) == as_written, problem
+
+
+def test_what_was_written_down_is_read_back_though_it_would_be_refused_by_now() -> None:
+    twice = [{"name": name, "match": {"type": "Model"}, "keep": {"last": 3}} for name in ("one", "two")]
+    record = {"version": 1, "roots": ["/srv"], "rules": twice}
+    with pytest.raises(PolicyError, match="useless"):
+        RetentionPolicy.from_dict(record)
+    policy = RetentionPolicy.from_record(record, source="act 7")
+    assert RetentionPolicy.from_record(policy.to_dict(), source="act 7") == policy
+    with pytest.raises(PolicyError, match="act 7: rules: is missing"):
+        RetentionPolicy.from_record({"version": 1, "roots": ["/srv"]}, source="act 7")

@@ -48,7 +48,7 @@ def apply(site: Site, plan: Plan, *, approved: str | None = None) -> list[Outcom
     planned = [decision for decision in plan.decisions if decision.verdict == "delete" or decision.prunes]
     if not planned:
         return []
-    policy = RetentionPolicy.from_dict(plan.policy, source="the plan's policy")
+    policy = RetentionPolicy.from_record(plan.policy, source="the plan's policy")
     fresh = make_plan(
         site.case(site.read(), policy), site.crew, metadata=site.metadata, created_ms=site.now_ms
     )

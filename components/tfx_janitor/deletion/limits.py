@@ -32,7 +32,7 @@ def check(plan: Plan, approved: str | None, waiting: Collection[tuple[int, str, 
                 "since that plan was made: look at the new one before approving it"
             )
         return
-    limits = RetentionPolicy.from_dict(plan.policy, source="the plan's policy").limits
+    limits = RetentionPolicy.from_record(plan.policy, source="the plan's policy").limits
     artifacts = items = size = 0
     for decision in plan.decisions:
         if decision.verdict == "delete" and decision.state == ArtifactState.LIVE.name:

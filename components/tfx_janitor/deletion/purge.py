@@ -135,7 +135,7 @@ class _Judges:
         return tuple(resolve(root) for root in self._policies(act)[0].roots)
 
     def _policies(self, act: Act) -> list[RetentionPolicy]:
-        marking = RetentionPolicy.from_dict(
+        marking = RetentionPolicy.from_record(
             act.details["policy"], source=f"the policy recorded in act {act.id}"
         )
         return [marking] if self._policy is None or self._policy == marking else [marking, self._policy]

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
-from pydantic import ValidationError, field_validator, model_validator
+from pydantic import ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.json_schema import GenerateJsonSchema
 from ruamel.yaml import YAML
 
@@ -43,6 +43,9 @@ __all__ = [
     "Rule",
     "json_schema",
 ]
+
+_RECORD = "record"
+"""Context in which a policy is read back that was good when it was written down."""
 
 
 class Limits(Part):
@@ -116,7 +119,9 @@ class RetentionPolicy(Part):
         return rules
 
     @model_validator(mode="after")
-    def _has_effect(self) -> RetentionPolicy:
+    def _has_effect(self, info: ValidationInfo) -> RetentionPolicy:
+        if info.context == _RECORD:
+            return self
         found = tuple(refusals(self.rules, min_age=self.min_age))
         if found:
             raise all_wrong(found)
@@ -206,8 +211,23 @@ class RetentionPolicy(Part):
         return cls.from_dict(dict(version=1, rules=rules, **others), source="from_tfx", roots=roots)
 
     @classmethod
+    def from_record(cls, mapping: Mapping[str, Any], *, source: str) -> RetentionPolicy:
+        """Reads back what `to_dict` wrote into a plan or an act, also if it would be refused by now.
+
+        A policy that merely says something useless must not stand in the way of what was marked under it.
+
+        Raises:
+          PolicyError: this is no policy.
+        """
+        return cls._from_document(Document(source, mapping), None, None, context=_RECORD)
+
+    @classmethod
     def _from_document(
-        cls, document: Document, roots: Sequence[str] | None, serving: Sequence[str] | None
+        cls,
+        document: Document,
+        roots: Sequence[str] | None,
+        serving: Sequence[str] | None,
+        context: str = "file",
     ) -> RetentionPolicy:
         if not isinstance(document.data, Mapping):
             expected = "expected a mapping with version, roots and rules"
@@ -220,7 +240,7 @@ class RetentionPolicy(Part):
             return None if at and at[0] in overrides else document.line_of(at)
 
         try:
-            return cls.model_validate({**document.data, **overrides}, context="file")
+            return cls.model_validate({**document.data, **overrides}, context=context)
         except ValidationError as error:
             raise policy_error(error, document.source, keys=_KEYS, line_of=line_of) from None
 
