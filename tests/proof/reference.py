@@ -7,12 +7,11 @@ from tests.proof.reference_words import HERE, OUT, Words, fits, milliseconds
 
 def place(uri):
     scheme, found, path = uri.partition("://")
-    scheme, path = (scheme, path) if found else ("", uri)
-    if scheme in ("", "file"):
-        path = path.removeprefix("localhost") if scheme else path
+    if uri.startswith("/") or scheme == "file":
+        path = uri if uri.startswith("/") else path.removeprefix("localhost")
         return "file:" + posixpath.normpath("//" + path) if path.startswith("/") else None
     path = posixpath.normpath(path)
-    return None if path == "." else f"{scheme.lower()}:/{path}"
+    return f"{scheme.lower()}:/{path}" if found and path != "." else None
 
 
 def inside(inner, outer):

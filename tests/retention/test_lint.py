@@ -13,7 +13,7 @@ from tests.retention.random_histories import deletions, histories
 from tfx_janitor.retention.imagined import Run
 from tfx_janitor.retention.lint import covers, refusals
 from tfx_janitor.retention.policy import RetentionPolicy
-from tfx_janitor.retention.policy_file import FieldPath
+from tfx_janitor.retention.policy_file import FieldPath, PolicyError
 from tfx_janitor.retention.policy_keep import Keep
 from tfx_janitor.retention.policy_rules import Match, Rule
 
