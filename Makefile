@@ -50,6 +50,10 @@ check: lint types test ## lint, types and test
 bench: setup ## the benchmarks, one after the other
 	@set -e; for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(bin)/python "$$file"; done
 
+.PHONY: mutants
+mutants: setup ## changes what decides, in small ways, and asks if a test notices; docs/mutation.md
+	@$(bin)/python scripts/mutants.py $(MUTANTS_ARGS)
+
 .PHONY: format
 format: setup ## puts the code into shape
 	@$(bin)/ruff check --fix .

@@ -1,4 +1,4 @@
-"""Mutation testing of liveness and retention: mutmut changes the code in small ways, some test must notice.
+"""Mutation testing of what decides: mutmut changes the code in small ways, and some test must notice.
 
     make mutants                                          every module, about ten minutes on two cores
     make mutants MUTANTS_ARGS="keeps settle --jobs 1"     some of them, the others as they were last time
@@ -24,9 +24,8 @@ import resource
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,20 +33,22 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "components" / "tfx_janitor"
-RETENTION = PACKAGE / "retention"
 STAGE = ROOT / "build" / "mutation" / "stage"
 LOG = ROOT / "build" / "mutation" / "mutmut.log"
 RESULTS = ROOT / "build" / "mutation" / "results"
 REPORT = ROOT / "docs" / "mutation.md"
 SURVIVORS = ROOT / "docs" / "mutation-survivors.md"
 
-MODULES = (
-    *("case", "holds", "judgement", "keeps", "calendar", "metrics", "property_groups"),
-    *("lineage_words", "answers", "settle", "pruning"),
-)
-"""Those that decide what stays. The others of retention read policies, spell values, or ask these again."""
+MODULES = {
+    **dict.fromkeys(("snapshot", "paths"), "lineage"),
+    **dict.fromkeys(("case", "holds", "judgement", "keeps", "calendar", "metrics"), "retention"),
+    **dict.fromkeys(("property_groups", "lineage_words", "answers", "settle", "pruning"), "retention"),
+}
+"""Those that decide what stays, with their folders: whose an artifact is, who keeps it, who goes."""
 
-TEST_FOLDERS = ("tests/retention",)
+FEW_STORES = "test_paths"
+"""Opens stores in some of its tests, and is quick all the same."""
+
 MEMORY = 8 << 30
 """Bytes of address space: a mutant that collects without end shall fail, and not the machine."""
 
@@ -89,7 +90,7 @@ class Mutant:
 
 def main() -> int:
     """Runs mutmut on the modules that were asked for, and reports on all."""
-    parser = argparse.ArgumentParser(prog="make mutants", description="Mutation testing of retention.")
+    parser = argparse.ArgumentParser(prog="make mutants", description="Mutation testing of what decides.")
     parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of {', '.join(MODULES)}; default: all")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="mutants at a time (default: cores)")
     parser.add_argument("--report", action="store_true", help="only report on what was run before")
@@ -97,27 +98,26 @@ def main() -> int:
     if unknown := sorted(set(asked.modules) - set(MODULES)):
         parser.error(f"no such module: {', '.join(unknown)}; there are {', '.join(MODULES)}")
     if not asked.report:
-        modules = asked.modules or MODULES
-        stage(modules)
-        began = time.monotonic()
+        sources = {module: _digest(module) for module in asked.modules or MODULES}
+        stage(sources)
         # mutmut draws its progress ten times a second: for eyes, or for nobody.
         with nullcontext() if sys.stdout.isatty() else LOG.open("w") as progress:
             mutmut("run", "--max-children", str(asked.jobs), stdout=progress)
-        keep_results(modules, round(time.monotonic() - began))
+        keep_results(sources)
     return report()
 
 
-def stage(modules: Sequence[str]) -> None:
+def stage(modules: Collection[str]) -> None:
     """Lays out a tree as mutmut wants it."""
     shutil.rmtree(STAGE, ignore_errors=True)
     skip = shutil.ignore_patterns("__pycache__")
     shutil.copytree(PACKAGE, STAGE / "src" / PACKAGE.name, ignore=skip)
     shutil.copytree(ROOT / "tests", STAGE / "tests", ignore=skip)
-    for module in modules:
-        copy = STAGE / "src" / PACKAGE.name / "retention" / f"{module}.py"
-        copy.write_text(undecorated(copy.read_text()))
+    copies = {module: Path("src") / source_of(module).relative_to(PACKAGE.parent) for module in modules}
+    for copy in copies.values():
+        (STAGE / copy).write_text(undecorated((STAGE / copy).read_text()))
     configuration = CONFIGURATION.format(
-        modules=json.dumps([f"src/{PACKAGE.name}/retention/{module}.py" for module in modules]),
+        modules=json.dumps([str(copy) for copy in copies.values()]),
         tests=json.dumps(sorted(fast_tests())),
     )
     project = (ROOT / "pyproject.toml").read_text()
@@ -144,11 +144,13 @@ def undecorated(source: str) -> str:
 
 
 def fast_tests() -> Iterator[str]:
-    """Test files that need no real store: they build snapshots in memory, and take milliseconds."""
-    others = {f"test_{path.stem}" for path in RETENTION.glob("*.py") if path.stem not in MODULES}
-    for folder in TEST_FOLDERS:
-        for path in (ROOT / folder).glob("test_*.py"):
-            if path.stem not in others and "tests.builders" not in path.read_text():
+    """Test files that need no real store, or few: their snapshots are built in memory, in milliseconds."""
+    for folder in sorted(set(MODULES.values())):
+        others = {f"test_{path.stem}" for path in (PACKAGE / folder).glob("*.py")}
+        others -= {f"test_{module}" for module in MODULES}
+        for path in (ROOT / "tests" / folder).glob("test_*.py"):
+            storeless = path.stem == FEW_STORES or "tests.builders" not in path.read_text()
+            if storeless and path.stem not in others:
                 yield str(path.relative_to(ROOT))
 
 
@@ -167,10 +169,10 @@ def mutmut(*arguments: str, **options: Any) -> str:
     return done.stdout or ""
 
 
-def keep_results(modules: Sequence[str], seconds: int) -> None:
-    """Writes down each module's mutants, with the hash of the source that they were made from."""
+def keep_results(sources: Mapping[str, str]) -> None:
+    """Writes down each module's mutants, with the digest of the source that they were made from."""
     listing = mutmut("results", "--all", "true", stdout=subprocess.PIPE)
-    found: dict[str, list[Mutant]] = {module: [] for module in modules}
+    found: dict[str, list[Mutant]] = {module: [] for module in sources}
     for name, status in re.findall(r"^ *(\S+): (.+)$", listing, re.MULTILINE):
         mutant = Mutant(name, status)
         if not mutant.noticed:
@@ -178,11 +180,7 @@ def keep_results(modules: Sequence[str], seconds: int) -> None:
         found[name.split(".")[2]].append(mutant)
     RESULTS.mkdir(parents=True, exist_ok=True)
     for module, mutants in found.items():
-        record = {
-            "source": _digest(module),
-            "seconds": round(seconds * len(mutants) / max(1, sum(map(len, found.values())))),
-            "mutants": [vars(mutant) for mutant in mutants],
-        }
+        record = {"source": sources[module], "mutants": [vars(mutant) for mutant in mutants]}
         (RESULTS / f"{module}.json").write_text(json.dumps(record, indent=1))
 
 
@@ -202,17 +200,16 @@ def report() -> int:
     missing = [mutant for mutant in survivors if mutant.change not in explained]
     for mutant in missing:
         print(f"\n{mutant.diff}", end="")
-    print(table(results))
+    print(f"\n{table(results)}")
     print(f"{len(survivors)} survivors, {len(missing)} of them without an explanation")
-    if superfluous := explained - {mutant.change for mutant in survivors}:
-        print(f"{len(superfluous)} explanations of what does not survive:")
-        print(*("\n".join(change) for change in superfluous), sep="\n--\n")
     if stale:
-        print(
-            f"changed since they were run, or never run: {', '.join(stale)}; docs/mutation.md stays as it is"
-        )
-        return 1
+        print(f"not run since they last changed: {', '.join(stale)}; {REPORT.name} stays as it is")
+        return 1 if missing else 0
     write_table(table(results))
+    superfluous = explained - {mutant.change for mutant in survivors}
+    if superfluous:
+        print(f"{len(superfluous)} explanations of what does not survive:")
+        print(*("\n".join(change) for change in sorted(superfluous)), sep="\n\n")
     return 1 if missing or superfluous else 0
 
 
@@ -222,7 +219,12 @@ def table(results: Mapping[str, Sequence[Mutant]]) -> str:
     for module, mutants in results.items():
         statuses = Counter(mutant.status for mutant in mutants)
         noticed = sum(mutant.noticed for mutant in mutants)
-        rows[f"`{module}`"] = (len(mutants), noticed, statuses["timeout"], len(mutants) - noticed)
+        rows[f"`{MODULES[module]}.{module}`"] = (
+            len(mutants),
+            noticed,
+            statuses["timeout"],
+            len(mutants) - noticed,
+        )
     rows["all"] = tuple(map(sum, zip(*rows.values(), strict=True)))
     lines = ["| module | mutants | killed | of these by time-out | survived |", "|---|---|---|---|---|"]
     lines += [f"| {name} | " + " | ".join(map(str, row)) + " |" for name, row in rows.items()]
@@ -236,9 +238,16 @@ def write_table(text: str) -> None:
 
 
 def explanations(page: str) -> Iterator[tuple[str, ...]]:
-    """The changes in the diff blocks of docs/mutation-survivors.md."""
+    """The changes in the diff blocks of docs/mutation-survivors.md.
+
+    One line with several below it that may stand in its place are as many changes.
+    """
     for block in re.findall(r"^```diff\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
-        yield _change(block)
+        first, *others = _change(block)
+        if len(others) > 1 and all(line.startswith("+") for line in others):
+            yield from ((first, other) for other in others)
+        else:
+            yield (first, *others)
 
 
 def _change(diff: str) -> tuple[str, ...]:
@@ -248,8 +257,13 @@ def _change(diff: str) -> tuple[str, ...]:
     return tuple(line[0] + line[1:].strip() for line in changed)
 
 
+def source_of(module: str) -> Path:
+    """The file of a module."""
+    return PACKAGE / MODULES[module] / f"{module}.py"
+
+
 def _digest(module: str) -> str:
-    return hashlib.sha256((RETENTION / f"{module}.py").read_bytes()).hexdigest()
+    return hashlib.sha256(source_of(module).read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -131,9 +131,17 @@ def test_where_a_search_began_is_reached_only_from_elsewhere():
     assert walk.rows.tolist() == [1, 3]
     assert walk.path(0) == derivations.path(0, 2)
     assert walk.path(2) == derivations.path(2, 2) == (("artifact", 3),)
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="5"):
         walk.path(5)
     assert derivations.ancestors([]).rows.tolist() == []
+    down = derivations.descendants([0, 2])
+    assert (0 in down, 1 in down, 2 in down) == (False, True, True)
+
+
+def test_the_first_execution_of_a_store_is_a_step_like_any_other():
+    walk = Derivations(made_of([(0, IN, 0), (1, OUT, 0)])).ancestors([1])
+    assert 0 in walk
+    assert walk.rows.tolist() == [0]
 
 
 EVENTS = st.lists(

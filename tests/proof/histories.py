@@ -213,7 +213,7 @@ class Tale:
         if execution["state"] == "CACHED" and not again:
             return
         if act:
-            execution |= {"pipeline": None, "run": None, "node": None}
+            execution["pipeline"] = execution["run"] = execution["node"] = None
         number = len(self.executions) + 1
         self.executions[number] = execution
         if step.node == "CheckpointJanitor" and execution["state"] == "RUNNING":
@@ -295,8 +295,10 @@ class Tale:
                 updated=execution["updated"],
                 uri=where,
                 properties=self._properties(step, type, inputs),
-                bytes=10 * (1 + step.choice % 4),
-                whole=type == "Model" and step.choice % 6 != 5,
+                bytes=None
+                if type == "ModelEvaluation" and step.choice % 8 == 5
+                else 10 * (1 + step.choice % 4),
+                whole=type == "Model" and step.choice % 4 != 3,
                 metrics={"accuracy": 0.25 * (step.choice % 3)}
                 if type == "ModelEvaluation" and step.choice & 4
                 else {},
@@ -329,6 +331,8 @@ class Tale:
             return {"pushed": 1, "pushed_destination": f"{base}/{number}", "pushed_version": str(number)}
         if type == "ModelEvaluation" and step.choice & 2:
             return {"auc": 0.5 + 0.125 * (step.choice % 3)}
+        if type == "Model" and step.choice % 8 == 4:
+            return {"tags": "golden, audit-2026"}
         return {"is_external": 1} if step.node == "Importer" and step.choice & 2 else {}
 
     def touch(self, touch: Touch) -> None:
@@ -474,7 +478,7 @@ _PROPERTIES: list[tuple[str, Value]] = [
     ("is_external", 1),
     ("is_external", 0),
 ]
-_DAYS = st.sampled_from([None, 0, 1, 5, 40, 400])
+_DAYS = st.sampled_from([None, None, None, None, 0, 5, 40, 4000])
 _STATES = ["MARKED_FOR_DELETION"] * 3 + ["DELETED"] * 3 + ["PENDING", "ABANDONED", "UNKNOWN", "REFERENCE"]
 
 TOUCHES = st.builds(
@@ -482,6 +486,7 @@ TOUCHES = st.builds(
     st.integers(0, 40),
     st.one_of(
         st.tuples(st.just("state"), st.sampled_from(_STATES)),
+        st.tuples(st.just("property"), st.sampled_from(_PROPERTIES)),
         st.tuples(st.just("property"), st.sampled_from(_PROPERTIES)),
         st.tuples(st.just("pin"), st.tuples(_DAYS, _DAYS)),
         st.tuples(st.just("place"), st.sampled_from(_SPELLINGS + _PLACES + _FOREIGN)),

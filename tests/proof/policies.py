@@ -41,14 +41,11 @@ def _mapping(**values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, An
     return st.fixed_dictionaries(values)
 
 
-_GROUPINGS = st.lists(
-    st.fixed_dictionaries(
-        {"property": st.sampled_from(["span", "version", "tags"])},
-        optional={"keep": COUNTS, "order": st.sampled_from(["largest", "smallest"])},
-    ),
-    min_size=1,
-    max_size=2,
-)
+_ORDER = {"order": st.sampled_from(["largest", "smallest"])}
+_PROPERTY = st.sampled_from(["span", "span", "version", "tags"])
+_BY_VALUE = st.fixed_dictionaries({"property": _PROPERTY, "keep": COUNTS}, optional=_ORDER)
+_SPLIT = _mapping(property=_PROPERTY)
+_GROUPINGS = st.lists(st.one_of(_BY_VALUE, _BY_VALUE, _SPLIT), min_size=1, max_size=2)
 
 OF_DATA: dict[str, st.SearchStrategy[Any]] = {
     "last": COUNTS,
@@ -134,16 +131,23 @@ def rules(budget: bool = True) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-def policies(rule: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[Policy]:
-    """Policies of one to three such rules, without those that are refused for a word without effect."""
+def about(word: str) -> st.SearchStrategy[Policy]:
+    """Policies of one rule that says one word alone."""
+    values = (OF_MODELS | OF_LINEAGE)[word]
+    types = st.sampled_from(["Examples", "*"] if word == "groups" else ["Model", "ModelRun", "*"])
+    return policies(_rule(_match(types), keep=_mapping(**{word: values})), most=1)
+
+
+def policies(rule: st.SearchStrategy[dict[str, Any]], most: int = 3) -> st.SearchStrategy[Policy]:
+    """Policies of such rules, without those that are refused for a word without effect."""
     fields = st.fixed_dictionaries(
         {
             "version": st.just(1),
             "roots": st.sampled_from(
                 [[ROOT]] * 6 + [[f"{ROOT}/taxi1"], [ROOT, "/history/root2"], ["gs://bucket/all"]]
             ),
-            "min_age": st.sampled_from(["0s", "0s", "0s", "1m", "2d"]),
-            "rules": st.lists(rule, min_size=1, max_size=3).map(_named),
+            "min_age": st.sampled_from(["0s", "0s", "0s", "1m", "20d", "100d"]),
+            "rules": st.lists(rule, min_size=1, max_size=most).map(_named),
         },
         optional={"stale_after": st.sampled_from(["1h", "3d"])},
     )

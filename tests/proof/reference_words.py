@@ -131,10 +131,10 @@ class Words:
         return next((found[name] for found in told if name in found), next(of_model, None))
 
     def best(self, group, metric, count, mode):
-        values = {a: self.metric(a, metric) for a in group}
+        values: dict = {a: self.metric(a, metric) for a in group}
         self.unclear |= {a for a in group if values[a] is UNREADABLE}
-        numbers = [a for a in group if isinstance(values[a], (int, float)) and not math.isnan(values[a])]
-        return set(sorted(numbers, key=lambda a: values[a], reverse=mode == "max")[:count])
+        ranked = [a for a in group if isinstance(values[a], (int, float)) and values[a] == values[a]]
+        return set(sorted(ranked, key=lambda a: values[a], reverse=mode == "max")[:count])
 
     def dated(self, group, words):
         kept = set()

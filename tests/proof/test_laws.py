@@ -122,7 +122,7 @@ def beside(history: History, other: History) -> History:
     """A history, and after it another one that happened in other pipelines and other places."""
     first_artifact, first_execution = len(history["artifacts"]), len(history["executions"])
 
-    def artifact(number: int, row: Artifact) -> Artifact:
+    def moved(number: int, row: Artifact) -> Artifact:
         properties = dict(row["properties"])
         if "current_model" in properties:
             model = next(a for a, x in other["artifacts"].items() if x["type"] == "Model")
@@ -134,18 +134,21 @@ def beside(history: History, other: History) -> History:
     def place(number: int) -> str:
         return f"/history/other/{number}"
 
-    def execution(row: Execution) -> Execution:
+    def renamed(row: Execution) -> Execution:
         run = f"other {row['run']}"
         return {**row, "pipeline": f"other {row['pipeline']}", "run": run, "node": row["node"] or "node"}
 
     return {
         **history,
         "artifacts": history["artifacts"]
-        | {first_artifact + number: artifact(number, row) for number, row in other["artifacts"].items()},
+        | {first_artifact + number: moved(number, row) for number, row in other["artifacts"].items()},
         "executions": history["executions"]
-        | {first_execution + number: execution(row) for number, row in other["executions"].items()},
+        | {first_execution + number: renamed(row) for number, row in other["executions"].items()},
         "events": history["events"]
-        + [(first_artifact + a, first_execution + e, *rest) for a, e, *rest in other["events"]],
+        + [
+            (first_artifact + artifact, first_execution + execution, kind, key, time)
+            for artifact, execution, kind, key, time in other["events"]
+        ],
         "pins": history["pins"]
         + [{**pin, "artifact": first_artifact + pin["artifact"]} for pin in other["pins"]],
         "standing": history["standing"] + [first_artifact + number for number in other["standing"]],

@@ -14,18 +14,25 @@ import dataclasses
 import os
 import random
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
+from hypothesis.strategies import SearchStrategy
 
 from tests.proof import engine
 from tests.proof.histories import HISTORIES, History
-from tests.proof.policies import OF_LINEAGE, OF_MODELS, POLICIES, Policy
+from tests.proof.policies import OF_LINEAGE, OF_MODELS, POLICIES, Policy, about
 from tests.proof.reference import Reference
 from tests.proof.store import store_of
 from tfx_janitor.lineage import read_api
 
-ROUND = 2000
+ROUND, ALONE, TALK = 2000, 40, 70
+"""Histories of a round, of them for each word said alone, and with one seed.
+
+Hypothesis stays near what it drew before; a new seed goes elsewhere.
+"""
+
 ROUNDS = max(1, int(os.environ.get("TFX_JANITOR_PROOF", "0")) // ROUND)
 FRESH = "TFX_JANITOR_PROOF" in os.environ
 FIRST_SEED = int(
@@ -39,30 +46,34 @@ HOLDS = (
 UNKNOWN = ("state", "no-producer", "uri", "payload", "metric", "mixed-types")
 WORDS = (*OF_MODELS, *OF_LINEAGE, "any_of", "all_of", "max_bytes")
 
-several_thousand = settings(
-    max_examples=ROUND,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-
 
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_verdicts_are_those_of_the_reference(number: int) -> None:
     seen: Counter[str] = Counter()
+    print(f"TFX_JANITOR_PROOF_SEED={FIRST_SEED + number}")
+    words = [*OF_MODELS, *OF_LINEAGE]
+    talks = [(about(word), ALONE) for word in words]
+    talks += [(POLICIES, TALK)] * ((ROUND - ALONE * len(words)) // TALK)
+    for at, (policies, examples) in enumerate(talks):
+        seed((FIRST_SEED + number) * ROUND + at)(_agreement(policies, examples, seen))()
+    missing = _expected() - seen.keys()
+    assert not missing, f"never occurred in {ROUND} histories: {sorted(missing)}"
 
-    @seed(FIRST_SEED + number)
-    @several_thousand
-    @given(HISTORIES, POLICIES)
+
+def _agreement(policies: SearchStrategy[Policy], examples: int, seen: Counter[str]) -> Callable[[], None]:
+    @settings(
+        max_examples=examples,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(HISTORIES, policies)
     def agree(history: History, policy: Policy) -> None:
         decisions = list(engine.plan(history, policy).decisions)
         assert {d.artifact_id: engine.verdict(d) for d in decisions} == Reference(history, policy).verdicts()
         for decision in decisions:
             seen.update({decision.verdict, *(reason.code for reason in decision.reasons)})
 
-    print(f"TFX_JANITOR_PROOF_SEED={FIRST_SEED + number}")
-    agree()
-    missing = _expected() - seen.keys()
-    assert not missing, f"never occurred in {ROUND} histories: {sorted(missing)}"
+    return agree
 
 
 def _expected() -> set[str]:
@@ -75,6 +86,9 @@ def _expected() -> set[str]:
 @settings(max_examples=100, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(HISTORIES, POLICIES)
 def test_a_real_store_reads_as_the_history_it_holds(history: History, policy: Policy) -> None:
+    for row in history["artifacts"].values():
+        # MLMD 1.16 fails to write NaN into sqlite.
+        row["properties"] = {name: value for name, value in row["properties"].items() if value == value}
     told = engine.snapshot_of(history)
     read = read_api.read(store_of(history))
     assert engine.rows(read, times=False) == engine.rows(told, times=False)

@@ -113,3 +113,10 @@ def test_what_was_counted_elsewhere_says_so() -> None:
 def test_a_damaged_row_has_some_period() -> None:
     assert PERIODS["daily"](moment(10**18)) == "9999-12-31"
     assert PERIODS["daily"](moment(-(10**18))) in ("1-01-01", "0001-01-01")
+
+
+def test_one_of_one_is_told_without_a_number() -> None:
+    past, models = made_on(0, 1)
+    assert told(past.decisions(rules=[rule(daily=1)])[models[1]]) == [
+        "keep.daily (model): the newest of 2026-01-06, the one that is kept"
+    ]

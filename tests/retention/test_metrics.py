@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.retention.pure_histories import FIRST_ARTIFACT, PureHistory, keep, told
+from tests.retention.pure_histories import FIRST_ARTIFACT, PureHistory, keep, prune, told
 from tfx_janitor.lineage.snapshot import ArtifactState, EventKind
 from tfx_janitor.retention.facts import Evidence
-from tfx_janitor.retention.metrics import measured, payloads_with_metrics
+from tfx_janitor.retention.metrics import measured, metrics_of, payloads_with_metrics
 
 NOTHING = object()
 
@@ -189,10 +189,12 @@ def test_a_value_is_told_in_six_digits_with_the_artifact_that_carries_it() -> No
     assert told(past.decisions(rules=[rule()])[model])[0].startswith(
         "keep.best (model): accuracy 0.333333, rank 1 of 1"
     )
-    case = past.case(rules=[rule()])
-    found = measured(case, model - FIRST_ARTIFACT, "accuracy")
-    assert found is not None
-    assert found.carrier == evaluation - FIRST_ARTIFACT
+    in_payload = Evidence(metrics={evaluation - FIRST_ARTIFACT: {"auc": 0.5}})
+    case = past.case(rules=[rule()], evidence=in_payload)
+    for metric in ("accuracy", "auc"):
+        found = measured(case, model - FIRST_ARTIFACT, metric)
+        assert found is not None
+        assert found.carrier == evaluation - FIRST_ARTIFACT
 
 
 def test_only_what_was_made_from_a_model_speaks_for_it() -> None:
@@ -214,3 +216,9 @@ def test_the_role_of_an_input_is_its_key_and_without_one_it_has_none() -> None:
     case = past.case(rules=[rule()])
     found = [measured(case, number - FIRST_ARTIFACT, "accuracy") for number in (baseline, model)]
     assert [one and one.value for one in found] == [0.75, 0.25]
+
+
+def test_the_metrics_of_a_policy_are_those_of_all_its_rules_however_deep() -> None:
+    deep = {"any_of": [{"best": {"metric": "auc", "count": 1, "mode": "max"}}, {"last": 1}]}
+    rules = [rule(), keep("ModelRun", **deep), prune(last=1)]
+    assert metrics_of(PureHistory().case(rules=rules).policy) == {"accuracy", "auc"}
