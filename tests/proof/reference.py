@@ -2,7 +2,7 @@
 
 import posixpath
 
-from tests.proof.reference_words import HERE, OUT, Words, fits, milliseconds
+from tests.proof.reference_words import HERE, OUT, Words, fits, metrics_in, milliseconds
 
 
 def place(uri):
@@ -65,7 +65,7 @@ class Reference(Words):
         local = (self.place[a] or "").startswith("file:")
         return self.artifacts[a]["state"] not in HERE or self.producer[a] is None or not local
 
-    def held(self, a):
+    def held(self, a, pins=True):
         x, where = self.artifacts[a], self.place[a] or ""
         used = {e for b, e, *_ in self.events if b == a}
         makers = {self.executions[e]["type"].rpartition(".")[2] for e in self.executions_of(a, OUT)}
@@ -74,7 +74,8 @@ class Reference(Words):
             bool(used & self.active)
             or any(self.executions[e]["run"] in self.active_runs for e in used)
             or bool(self.executions_of(a, OUT) & {*self.newest.values()})
-            or a in self.blessed | self.pinned | self.standing
+            or a in self.blessed | self.standing
+            or (pins and a in self.pinned)
             or bool(self.typed({a}, "Model") and self.pushes(a) & self.standing)
             or self.prop(a, "is_external") == 1
             or "Importer" in makers
@@ -99,6 +100,22 @@ class Reference(Words):
                 found.setdefault(tuple(key), []).append(a)
         return list(found.values())
 
+    def kept(self, stays):
+        """What the rules keep of their groups if these stay; what a rule only prunes inside stays."""
+        groups = [(rule, group) for rule in self.policy["rules"] for group in self.groups[rule["name"]]]
+        return set().union(*(self.keep(r["keep"], g, stays) if "keep" in r else g for r, g in groups))
+
+    def evidence(self, governed, stays):
+        """Whose payload alone tells by what a rule ranks something that stays."""
+        ranked = [
+            (a, metric)
+            for rule in self.policy["rules"]
+            for metric in metrics_in(rule.get("keep", {}))
+            for group in self.groups[rule["name"]]
+            for a in stays & set(group)
+        ]
+        return governed & {self.source(a, metric) for a, metric in ranked}
+
     def needs_checkpoints(self, a, stays, verified):
         models = self.siblings(a, "Model")
         return not models or bool((models & stays) - verified)
@@ -106,10 +123,7 @@ class Reference(Words):
     def settle(self, governed, stays, verified=None):
         """All that stays if what is given stays: by words of lineage, a shared payload, a damaged Model."""
         while True:
-            more = set(stays)
-            for rule in self.policy["rules"]:
-                for group in self.groups[rule["name"]]:
-                    more |= self.keep(rule["keep"], group, stays) if "keep" in rule else set(group)
+            more = stays | self.kept(stays) | self.evidence(governed, stays)
             more |= {a for a in governed for b in stays - {a} if overlap(self.place[a], self.place[b])}
             if verified is not None:
                 runs = self.typed(governed, "ModelRun")
@@ -132,9 +146,10 @@ class Reference(Words):
         models = self.typed(stays, "Model")
         verified = {a for a in models if self.artifacts[a]["whole"] and self.artifacts[a]["state"] in HERE}
         stays = self.settle(governed, stays, verified)
+        alone = {a for a in self.pinned - self.kept(stays) if not self.held(a, pins=False)}
         lost = set()
         for group in [group for rule in rules if "keep" in rule for group in self.groups[rule["name"]]]:
-            lost |= set() if verified & set(group) else self.typed(group, "Model")
+            lost |= set() if verified & set(group) - alone else self.typed(group, "Model")
         stays = self.settle(governed, stays | lost, verified)
         unknown |= missing | self.unclear
         return {a: "unknown" if a in unknown else "keep" if a in stays else "delete" for a in governed}

@@ -32,6 +32,12 @@ def period(word, created):
     return (t.year, (t.month - 1) // 3) if word == "quarterly" else t.strftime(PERIODS[word])
 
 
+def metrics_in(words):
+    below = [*words.get("any_of", []), *words.get("all_of", []), words.get("unless", {})]
+    own = {words["best"]["metric"]} if "best" in words else set()
+    return own.union(*(metrics_in(w) for w in below if w))
+
+
 class Words:
     """One history: who made what of what, and what a `keep` keeps of a group, newest first."""
 
@@ -105,7 +111,8 @@ class Words:
             return {a for b in made for a in self.artifacts_of(self.producer[b], IN)}
 
         def sources(p):
-            return taken({p}) | taken(self.typed(taken({p}), "InfraBlessing"))
+            given = self.step({p}, OUT, IN)
+            return given | taken(self.typed(given, "InfraBlessing"))
 
         pushed = self.typed(self.artifacts, "PushedModel")
         return {p for p in pushed if self.prop(p, "pushed") == 1 and model in sources(p)}
@@ -118,17 +125,30 @@ class Words:
         itself = self.typed({a}, "PushedModel") and self.prop(a, "pushed") == 1
         return itself or any(map(self.pushes, self.models(a)))
 
-    def metric(self, a, name):
-        """The first value that is found, UNREADABLE, or None; a ModelRun without counts by its Model."""
+    def told(self, a, name):
+        """The first value that is found, UNREADABLE, or None, and whose payload tells it.
+
+        A ModelRun without counts by its Model.
+        """
         derived = self.step({a}, IN, OUT, but=("baseline_model", "base_model"))
         derived -= self.typed(derived, "Model", "ModelRun", "PushedModel", "InfraBlessing")
         carriers = [a, *sorted(derived, reverse=True)]
-        told = [self.artifacts[c]["properties"] for c in carriers]
-        evaluations = [self.artifacts[c] for c in carriers if self.typed({c}, "ModelEvaluation")]
-        for x in [x for x in evaluations if x["state"] != "DELETED"]:
-            told.append({name: UNREADABLE} if x["bytes"] is None else x["metrics"])
-        of_model = (self.metric(m, name) for m in self.models(a) - {a})
-        return next((found[name] for found in told if name in found), next(of_model, None))
+        told = [(self.artifacts[c]["properties"], None) for c in carriers]
+        for c in self.ordered(carriers, "ModelEvaluation"):
+            x = self.artifacts[c]
+            told.append(({name: UNREADABLE} if x["bytes"] is None else x["metrics"], c))
+        of_model = (self.told(m, name) for m in self.models(a) - {a})
+        return next(((found[name], c) for found, c in told if name in found), next(of_model, (None, None)))
+
+    def ordered(self, artifacts, *types):
+        return [c for c in artifacts if self.typed({c}, *types) and self.artifacts[c]["state"] != "DELETED"]
+
+    def metric(self, a, name):
+        return self.told(a, name)[0]
+
+    def source(self, a, name):
+        """Whose payload tells the metric; None if a property does, or nothing."""
+        return self.told(a, name)[1]
 
     def best(self, group, metric, count, mode):
         values: dict = {a: self.metric(a, metric) for a in group}

@@ -1,7 +1,7 @@
 """Laws that hold whatever the history and whatever the policy.
 
 One hold turns some of them round, and is left out where it does: `hold.no-verified-survivor` asks for a whole
-Model among those that stay. So where nothing whole stays, keeping one more Model lets the others go.
+Model among those that stay. So where nothing whole stays, a policy that keeps one more Model lets others go.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def test_one_more_word_never_deletes_more(history: History, policy: Policy, word
 @lawful
 @given(HISTORIES, POLICIES, st.integers(1, 40))
 def test_a_pin_never_lets_another_one_go(history: History, policy: Policy, pinned: int) -> None:
-    assume(pinned in history["artifacts"] and survivors_are_whole(history, policy))
+    assume(pinned in history["artifacts"] and "pinned" not in str(policy))
     pin = Pin(artifact=pinned, since=0, until=None, released=None)
     with_pin: History = {**history, "pins": [*history["pins"], pin]}
     assert deletions(with_pin, policy) <= deletions(history, policy) - {pinned}
@@ -160,13 +160,10 @@ def beside(history: History, other: History) -> History:
 def test_what_was_decided_is_decided_once(history: History, policy: Policy) -> None:
     """After the purge the same policy finds nothing more to delete.
 
-    But for two words that look at what is gone: `unless` takes away the newest, then the next newest, and a
-    metric in the payload of an evaluation goes with it.
+    But for `unless`, which may take away the newest, and then the next newest.
     """
     assume("unless" not in words_of(policy))
     told = copy.deepcopy(history)
-    for row in told["artifacts"].values():
-        row["metrics"] = {}
     gone = deletions(told, policy)
     for number in gone:
         nothing: Any = {"state": "DELETED", "bytes": None, "whole": False}

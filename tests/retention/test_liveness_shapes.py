@@ -11,6 +11,7 @@ import pytest
 
 from tests.builders import TRAINER, History, Made, Output, keep_model_runs, keep_models
 from tests.retention.pure_histories import PureHistory, keep
+from tfx_janitor.deletion import pins
 from tfx_janitor.retention.plan import Decision
 from tfx_janitor.survey.crew import Threads
 from tfx_janitor.survey.survey import make_plan
@@ -151,6 +152,25 @@ def test_a_model_pushed_as_an_infra_blessing_is_served_even_if_the_push_is_forgo
     assert codes(judged(history)[model.id]) == ["hold.served"]
     shutil.rmtree(push.destination)
     assert judged(history)[model.id].verdict == "delete"
+
+
+def test_a_pusher_that_failed_after_it_had_pushed_serves_all_the_same(history: History) -> None:
+    pipeline = history.pipeline()
+    run = pipeline.run()
+    model = run.train().model
+    push = run.push()
+    history.end(push.execution, "FAILED")
+    pipeline.run().train()
+    assert codes(judged(history)[model.id]) == ["hold.served"]
+
+
+def test_a_pin_vouches_for_nothing_but_what_it_is_on(history: History) -> None:
+    pipeline = history.pipeline()
+    old, pinned, broken = (pipeline.run().train().model for _ in range(3))
+    shutil.rmtree(broken.path / "Format-Serving" / "variables")
+    assert codes(judged(history)[old.id]) == ["hold.no-verified-survivor"]
+    pins.pin(history.site(), pinned.id, "audit")
+    assert codes(judged(history)[old.id]) == ["hold.no-verified-survivor"]
 
 
 def test_tuner_outputs_of_the_newest_tuning_are_held_together(history: History) -> None:

@@ -222,3 +222,36 @@ def test_the_metrics_of_a_policy_are_those_of_all_its_rules_however_deep() -> No
     deep = {"any_of": [{"best": {"metric": "auc", "count": 1, "mode": "max"}}, {"last": 1}]}
     rules = [rule(), keep("ModelRun", **deep), prune(last=1)]
     assert metrics_of(PureHistory().case(rules=rules).policy) == {"accuracy", "auc"}
+
+
+def test_the_payload_that_alone_tells_a_metric_stays_with_what_it_speaks_for() -> None:
+    past, models, evaluations = judged_by_evaluation(NOTHING, NOTHING)
+    first, second = (evaluation - FIRST_ARTIFACT for evaluation in evaluations)
+    evidence = Evidence(metrics={first: {"accuracy": 0.9}, second: {"accuracy": 0.5}})
+    rules = [rule(), keep("ModelEvaluation", ids=[1])]
+    past.run(day=98).execute(
+        "Evaluator", outputs=[past.artifact("ModelEvaluation")]
+    )  # the newest of its node
+    decisions = past.decisions(rules=rules, evidence=evidence)
+    assert told(decisions[evaluations[0]])[0] == (
+        f"hold.evidence: it alone tells the accuracy of Model {models[0]}, which stays and rule model ranks "
+        f"[artifact {evaluations[0]} > execution 504 > artifact {models[0]}]"
+    )
+    assert [d for d in (models[1], evaluations[1]) if decisions[d].verdict != "delete"] == []
+
+
+def test_an_evaluation_whose_metric_stands_elsewhere_too_may_go() -> None:
+    past, models, evaluations = judged_by_evaluation(NOTHING, NOTHING)
+    past.change(models[0], properties={"accuracy": 0.9})
+    rules = [rule(), keep("ModelEvaluation", ids=[1])]
+    past.run(day=98).execute("Evaluator", outputs=[past.artifact("ModelEvaluation")])
+    assert evaluations[0] in past.deleted(rules=rules)
+
+
+def test_an_evaluation_that_cannot_be_read_stays_as_long_as_it_may_speak() -> None:
+    past, _, evaluations = judged_by_evaluation(NOTHING, 0.5)
+    evidence = Evidence(unreadable={evaluations[0] - FIRST_ARTIFACT: "cut off"})
+    past.run(day=98).execute("Evaluator", outputs=[past.artifact("ModelEvaluation")])
+    decisions = past.decisions(rules=[rule(), keep("ModelEvaluation", ids=[1])], evidence=evidence)
+    assert decisions[evaluations[0]].reasons[0].code == "hold.evidence"
+    assert decisions[evaluations[1]].verdict == "delete"

@@ -10,6 +10,7 @@ from tfx_janitor.retention.plan import CheckpointDecision, Decision, Reason
 _BRIEF = {
     "hold.active-execution": "in use",
     "hold.active-run": "its run is not over",
+    "hold.evidence": "tells a metric",
     "hold.external": "external",
     "hold.latest-blessed": "latest blessed",
     "hold.newest": "newest of its node",

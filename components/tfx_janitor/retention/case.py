@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfx_janitor.lineage.paths import Derivations
-from tfx_janitor.lineage.snapshot import ACTIVE, INPUTS, ArtifactState, EventKind, Snapshot
+from tfx_janitor.lineage.snapshot import ACTIVE, INPUTS, OUTPUTS, ArtifactState, EventKind, Snapshot
 from tfx_janitor.retention.facts import Evidence
 from tfx_janitor.retention.plan import Step
 from tfx_janitor.retention.policy import RetentionPolicy, Rule
@@ -125,10 +125,9 @@ class Case:
             # The Evaluator writes the id; a ModelValidator of old stores may have left only the URI.
             model_id = snapshot.property(blessing, "current_model_id")
             model = snapshot.row(model_id) if isinstance(model_id, int) and model_id else None
-            if model is None:
-                model = self._model_by_uri.get(str(snapshot.property(blessing, "current_model")))
-            if model is not None:
-                found.setdefault(model, []).append(blessing)
+            uri = str(snapshot.property(blessing, "current_model"))
+            for named in self._models_by_uri.get(uri, ()) if model is None else (model,):
+                found.setdefault(named, []).append(blessing)
         return found
 
     @cached_property
@@ -141,11 +140,16 @@ class Case:
         snapshot = self.snapshot
         found: dict[int, list[tuple[int, int]]] = {}
         for pushed in snapshot.rows_of_type(PUSHED_MODEL):
-            producer = int(snapshot.producer[pushed])
-            if producer < 0 or snapshot.property(pushed, "pushed") != 1:
+            if snapshot.property(pushed, "pushed") != 1:
                 continue
-            for model in self._models_given_to(producer):
-                found.setdefault(model, []).append((producer, pushed))
+            # A Pusher that failed after it had pushed counts as well: what stands there is served.
+            makers = {
+                model: execution
+                for execution in reversed(snapshot.executions_of(pushed, OUTPUTS))
+                for model in self._models_given_to(execution)
+            }
+            for model, execution in makers.items():
+                found.setdefault(model, []).append((execution, pushed))
         return found
 
     def is_blessed(self, row: int) -> bool:
@@ -178,9 +182,11 @@ class Case:
         return Derivations(self.snapshot)
 
     @cached_property
-    def _model_by_uri(self) -> dict[str, int]:
-        snapshot = self.snapshot
-        return {snapshot.artifacts.uri[row]: row for row in snapshot.rows_of_type(MODEL)}
+    def _models_by_uri(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for row in self.snapshot.rows_of_type(MODEL):
+            found.setdefault(self.snapshot.artifacts.uri[row], []).append(row)
+        return found
 
     def _model_or_sibling(self, row: int) -> list[int]:
         return [row] if self.snapshot.type_of(row) == MODEL else self.snapshot.siblings(row, MODEL)

@@ -35,19 +35,22 @@ class Measured:
     """A metric's value, and the artifact that carries it.
 
     Attributes:
-      value: whatever is stored under the metric's name.
+      value: whatever is stored under the metric's name; None where it may stand in a payload that cannot be
+        read.
       carrier: row of the artifact.
       path: from the artifact that was asked about to the carrier.
+      by_payload: whether the carrier's payload tells it, and not a property.
     """
 
-    value: Value
+    value: Value | None
     carrier: int
     path: tuple[Step, ...]
+    by_payload: bool
 
     @property
     def number(self) -> float | None:
         """The value if it can be ranked: None for NaN, texts and flags."""
-        if isinstance(self.value, bool | str) or math.isnan(self.value):
+        if self.value is None or isinstance(self.value, bool | str) or math.isnan(self.value):
             return None
         return float(self.value)
 
@@ -57,18 +60,18 @@ def measured(case: Case, row: int, metric: str) -> Measured | None:
 
     A ModelRun counts by the Model that the same execution produced, unless it has the metric itself.
     """
+    evidence = case.evidence
     for subject in _subjects(case, row):
         carriers = list(_carriers(case, subject))
         for carrier, path in carriers:
             value = case.snapshot.property(carrier, metric)
             if value is not None:
-                return Measured(value, carrier, path)
+                return Measured(value, carrier, path, by_payload=False)
         for carrier, path in carriers:
-            if carrier in case.evidence.unreadable:
-                return None  # an older evaluation must not speak for a newer one that nobody can read
-            value = case.evidence.metrics.get(carrier, {}).get(metric)
-            if value is not None:
-                return Measured(value, carrier, path)
+            value = evidence.metrics.get(carrier, {}).get(metric)
+            # An older evaluation does not speak for a newer one that nobody can read.
+            if value is not None or carrier in evidence.unreadable:
+                return Measured(value, carrier, path, by_payload=True)
     return None
 
 
@@ -81,6 +84,21 @@ def payloads_with_metrics(case: Case) -> list[int]:
                 if measured(case, row, metric) is None:
                     wanted.update(_evaluations(case, row))
     return sorted(wanted)
+
+
+def decisive_payloads(case: Case) -> dict[int, list[tuple[int, str, Rule]]]:
+    """Artifacts whose payload alone tells a metric: by row, of what, which metric, and the rule that asks.
+
+    Where that payload goes, what it spoke for has no value any more the next time.
+    """
+    found: dict[int, list[tuple[int, str, Rule]]] = {}
+    for group in case.groups:
+        for metric in sorted(_metrics_of_rule(group.rule)):
+            for row in group.rows:
+                one = measured(case, row, metric)
+                if one is not None and one.by_payload:
+                    found.setdefault(one.carrier, []).append((row, metric, group.rule))
+    return found
 
 
 def metrics_of(policy: RetentionPolicy) -> frozenset[str]:
@@ -103,28 +121,23 @@ def best(case: Case, group: Group, wanted: Best) -> Judgement:
     # The group is sorted newest first and the sort is stable: so the newer of two equal ones comes first.
     scores = {at: sign * number for at, one in enumerate(found) if one and (number := one.number) is not None}
     judged = ranked(sorted(scores, key=scores.__getitem__), len(found), wanted.count, "best", "ranked")
-
-    unreadable = {
-        at: case.evidence.unreadable[evaluation]
-        for at, row in enumerate(group.rows)
-        if found[at] is None
-        for evaluation in _evaluations(case, row)
-        if evaluation in case.evidence.unreadable
-    }
+    unknown = {at: UNREADABLE for at, one in enumerate(found) if one is not None and one.value is None}
 
     def explain(at: int) -> str:
         one = found[at]
         if one is None:
-            return unreadable.get(at, f"has no {wanted.metric}")
-        value = f"{wanted.metric} {one.value:.6g}" if isinstance(one.value, float) else ""
-        told = value or f"{wanted.metric} {one.value!r}"
-        return f"{told}, {judged.explain(at) if at in scores else 'which cannot be ranked'}"
+            return f"has no {wanted.metric}"
+        if one.value is None:
+            return case.evidence.unreadable[one.carrier]
+        value = f"{one.value:.6g}" if isinstance(one.value, float) else repr(one.value)
+        rank = judged.explain(at) if at in scores else "which cannot be ranked"
+        return f"{wanted.metric} {value}, {rank}"
 
     def path(at: int) -> tuple[Step, ...]:
         one = found[at]
         return one.path if one is not None and len(one.path) > 1 else ()
 
-    return Judgement(judged.kept, explain, path, dict.fromkeys(unreadable, UNREADABLE))
+    return Judgement(judged.kept, explain, path, unknown)
 
 
 def _carriers(case: Case, row: int) -> Iterator[tuple[int, tuple[Step, ...]]]:

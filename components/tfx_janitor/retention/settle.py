@@ -20,6 +20,7 @@ from tfx_janitor.retention.answers import RuleAnswer, answer
 from tfx_janitor.retention.case import MODEL, MODEL_RUN, PRESENT, Case, Group
 from tfx_janitor.retention.facts import CheckpointFact, StorageFacts
 from tfx_janitor.retention.lineage_words import Reach
+from tfx_janitor.retention.metrics import decisive_payloads
 from tfx_janitor.retention.plan import (
     CheckpointDecision,
     Decision,
@@ -28,7 +29,7 @@ from tfx_janitor.retention.plan import (
     Summary,
     verdict_of,
 )
-from tfx_janitor.retention.policy import CheckpointRule
+from tfx_janitor.retention.policy import CheckpointRule, Rule
 from tfx_janitor.retention.pruning import prune
 
 PRUNABLE_DESPITE = frozenset(
@@ -82,6 +83,11 @@ class Nomination:
             for row in self.rows
             if any(self.answers[number].asks_lineage for number, _ in self.seats[row])
         )
+
+    @cached_property
+    def decisive_payloads(self) -> Mapping[int, Sequence[tuple[int, str, Rule]]]:
+        """Payloads that alone tell by what a rule ranks something."""
+        return decisive_payloads(self.case)
 
 
 @dataclass(frozen=True)
@@ -141,11 +147,15 @@ class Settlement:
     def _losing_groups(self) -> Iterator[tuple[Group, list[int]]]:
         snapshot = self.nomination.case.snapshot
         for group in self.nomination.case.groups:
-            if any(row in self.deletions and snapshot.type_of(row) == MODEL for row in group.rows):
-                yield (
-                    group,
-                    [r for r in group.rows if r not in self.deletions and snapshot.type_of(r) == MODEL],
-                )
+            models = [row for row in group.rows if snapshot.type_of(row) == MODEL]
+            if any(row in self.deletions for row in models):
+                staying = (row for row in models if row not in self.deletions)
+                yield group, [row for row in staying if not self._stays_by_a_pin_alone(row)]
+
+    def _stays_by_a_pin_alone(self, row: int) -> bool:
+        """Whether nothing but somebody's pin keeps a row: a pin is for that one, and lets no other go."""
+        held = {reason.code for reason in self.holds_on(row)}
+        return held == {"hold.pinned"} and not self.nomination.keeps(row, self.reach)
 
 
 def nominate(case: Case) -> Nomination:
@@ -182,7 +192,7 @@ def settle(nomination: Nomination, facts: StorageFacts, *, trusting: bool = Fals
         needed = {
             row for row in nomination.asking_lineage & deletions if nomination.keeps(row, settlement.reach)
         }
-        found = dict(_shared_payloads(settlement))
+        found = {**dict(_evidence(settlement)), **dict(_shared_payloads(settlement))}
         if not trusting:
             found = {**dict(_needed_checkpoints(settlement)), **found}
             if not found and not needed:
@@ -351,6 +361,20 @@ def _shared_payloads(settlement: Settlement) -> Iterator[tuple[int, Reason]]:
                 )
                 yield row, Reason("hold.shared-payload", detail, path=(case.artifact_step(row), step))
                 break
+
+
+def _evidence(settlement: Settlement) -> Iterator[tuple[int, Reason]]:
+    case = settlement.nomination.case
+    for carrier, spoken_for in settlement.nomination.decisive_payloads.items():
+        if carrier in settlement.deletions:
+            for row, metric, rule in spoken_for:
+                if row not in settlement.deletions:
+                    step = case.artifact_step(row)
+                    named = f"{case.snapshot.type_of(row)} {step[1]}"
+                    detail = f"it alone tells the {metric} of {named}, which stays and rule {rule.name} ranks"
+                    path = case.derivations.path(row, carrier) or (step, case.artifact_step(carrier))
+                    yield carrier, Reason("hold.evidence", detail, path=tuple(reversed(path)))
+                    break
 
 
 def _touches(one: Place, other: Place) -> bool:

@@ -195,8 +195,8 @@ def unknown(history: History) -> Iterator[Question]:
     remote = pipeline.run().execute(TRAINER, outputs={"model": bucket})[1]["model"]
     judged = pipeline.run()
     unread = judged.train().model
-    judged.evaluate(blessed=False)
-    pipeline.run().train()
+    evaluation = judged.evaluate(blessed=False).evaluation
+    pipeline.retrain(blessed=False)
     for made, span in ((whole, 1), (gone, "two")):
         history.set_property(made, "span", span)
     set_times(history)
@@ -207,8 +207,10 @@ def unknown(history: History) -> Iterator[Question]:
     yield Question("a-model-in-a-bucket.txt", remote, policy)
     policy = history.policy_file(rules=[keep_models(groups=[{"property": "span", "keep": 1}])])
     yield Question("values-of-different-types.txt", whole, policy)
-    policy = history.policy_file(rules=[keep_models(best={"metric": "auc", "count": 1, "mode": "max"})])
+    best = keep_models(best={"metric": "auc", "count": 1, "mode": "max"})
+    policy = history.policy_file(rules=[best, rule("evaluations", "ModelEvaluation", keep={"last": 1})])
     yield Question("a-metric-that-cannot-be-read.txt", unread, policy)
+    yield Question("the-evaluation-that-may-tell-it.txt", evaluation, policy)
 
 
 def ranks(history: History) -> Iterator[Question]:

@@ -39,8 +39,9 @@ HOLDS = (
     "too-young",
     "no-verified-survivor",
     "newest-checkpoint",
+    "evidence",
 )
-"""Section 3 of the contract."""
+"""Section 3 of the contract, and one that `best` needs."""
 
 NOT_UNDERSTOOD = (
     "state",
