@@ -22,9 +22,9 @@ from rich.table import Table
 from tfx_janitor.lineage import read_api
 from tfx_janitor.lineage.snapshot import Snapshot
 from tfx_janitor.payload.places import parse
+from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.case import Case
 from tfx_janitor.retention.facts import Evidence, StorageFacts, Verified
-from tfx_janitor.retention.policy import RetentionPolicy
 from tfx_janitor.retention.settle import decide, nominate, settle
 
 RUNS = (500, 2_000, 8_000)

@@ -41,8 +41,8 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.lineage import read_api
 from tfx_janitor.lineage.snapshot import Snapshot
+from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.case import Case
-from tfx_janitor.retention.policy import RetentionPolicy
 from tfx_janitor.retention.timestamps import to_iso, to_ms
 from tfx_janitor.survey.crew import Threads
 

@@ -128,7 +128,8 @@ def test_only_one_module_takes_names_away():
 def test_deciding_never_asks_the_clock():
     asked = {
         f"{module}: {name}"
-        for module, tree in trees(PACKAGE / "retention")
+        for folder in ("policy", "retention", "rehearsal")
+        for module, tree in trees(PACKAGE / folder)
         for name in uses(tree)
         if f".{name}".endswith(tuple(f".{clock}" for clock in ASKS_THE_CLOCK))
     }

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tfx_janitor.checkpoint_janitor.component import CheckpointJanitor
+    from tfx_janitor.policy.schema import RetentionPolicy
     from tfx_janitor.retention.plan import Plan
-    from tfx_janitor.retention.policy import RetentionPolicy
     from tfx_janitor.verified_pusher.component import VerifiedPusher
 
 __all__ = ["CheckpointJanitor", "Plan", "RetentionPolicy", "VerifiedPusher"]
@@ -20,7 +20,7 @@ __all__ = ["CheckpointJanitor", "Plan", "RetentionPolicy", "VerifiedPusher"]
 _HOME = {
     "CheckpointJanitor": "tfx_janitor.checkpoint_janitor.component",
     "Plan": "tfx_janitor.retention.plan",
-    "RetentionPolicy": "tfx_janitor.retention.policy",
+    "RetentionPolicy": "tfx_janitor.policy.schema",
     "VerifiedPusher": "tfx_janitor.verified_pusher.component",
 }
 

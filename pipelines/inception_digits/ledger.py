@@ -16,10 +16,10 @@ from ml_metadata import MetadataStore
 from tfx_janitor.deletion import acts
 from tfx_janitor.lineage.snapshot import ArtifactState, Snapshot
 from tfx_janitor.payload.filesystem import measure
+from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.report.sentences import why, why_checkpoint
 from tfx_janitor.retention.case import Case
 from tfx_janitor.retention.plan import CheckpointDecision, Decision, Plan
-from tfx_janitor.retention.policy import RetentionPolicy
 from tfx_janitor.survey import look
 from tfx_janitor.survey.crew import Threads
 from tfx_janitor.survey.survey import make_plan

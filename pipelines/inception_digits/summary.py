@@ -26,8 +26,8 @@ from pipelines.inception_digits.retrainings import Retraining
 from pipelines.inception_digits.workspace import Workspace
 from tfx_janitor.lineage import connection, read_api
 from tfx_janitor.lineage.snapshot import Snapshot
+from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.report.text import size
-from tfx_janitor.retention.policy import RetentionPolicy
 
 _STYLES = {ledger.KEPT: "green", ledger.DUE: "yellow", ledger.GONE: "red"}
 

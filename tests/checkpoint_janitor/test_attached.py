@@ -10,7 +10,7 @@ from tfx.proto.orchestration import garbage_collection_policy_pb2
 
 from tests.checkpoint_janitor.test_options import policy_over, sqlite
 from tfx_janitor.checkpoint_janitor.options import OptionError, Options
-from tfx_janitor.retention.policy import PolicyError, RetentionPolicy
+from tfx_janitor.policy.schema import PolicyError, RetentionPolicy
 
 pytestmark = pytest.mark.tfx
 

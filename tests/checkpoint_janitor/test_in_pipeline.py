@@ -23,7 +23,7 @@ from tfx.proto.orchestration import garbage_collection_policy_pb2
 from tests.builders import History, keep_models, prune_checkpoints
 from tests.checkpoint_janitor.conftest import BEAM_ARGS
 from tfx_janitor.deletion.purge import purge
-from tfx_janitor.retention.policy import RetentionPolicy
+from tfx_janitor.policy.schema import RetentionPolicy
 
 pytestmark = [pytest.mark.tfx, pytest.mark.e2e]
 

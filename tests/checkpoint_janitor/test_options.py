@@ -12,7 +12,7 @@ from tests.builders import keep_models
 from tests.checkpoint_janitor.test_unrooted import UNROOTED
 from tfx_janitor.checkpoint_janitor.options import OptionError, Options
 from tfx_janitor.errors import JanitorError
-from tfx_janitor.retention.policy import RetentionPolicy
+from tfx_janitor.policy.schema import RetentionPolicy
 
 
 def policy_over(root: Path) -> RetentionPolicy:

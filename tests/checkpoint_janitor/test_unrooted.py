@@ -10,7 +10,7 @@ from tfx.proto.orchestration import garbage_collection_policy_pb2
 
 from tfx_janitor.checkpoint_janitor.unrooted import UnrootedPolicy, pipeline_root
 from tfx_janitor.errors import JanitorError
-from tfx_janitor.retention.policy import PolicyError, RetentionPolicy
+from tfx_janitor.policy.schema import PolicyError, RetentionPolicy
 
 # The message is made when its module is imported; no type checker sees it.
 _Message: Any = garbage_collection_policy_pb2

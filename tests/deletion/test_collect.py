@@ -25,8 +25,8 @@ from tfx_janitor.deletion.purge import purge
 from tfx_janitor.deletion.remove import TRASH, Removed
 from tfx_janitor.deletion.restore import marked_by, restore
 from tfx_janitor.errors import JanitorError, Refused
+from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.plan import Plan
-from tfx_janitor.retention.policy import RetentionPolicy
 from tfx_janitor.survey.crew import Threads
 from tfx_janitor.survey.survey import make_plan
 

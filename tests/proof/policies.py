@@ -9,7 +9,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from tests.proof.histories import ROOT
-from tfx_janitor.retention.policy import PolicyError, RetentionPolicy
+from tfx_janitor.policy.schema import PolicyError, RetentionPolicy
 
 Policy = dict[str, Any]
 Word = tuple[str, Any]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.report.conftest import Decide, Show, checkpoint
+from tfx_janitor.rehearsal.comparison import Comparison
 from tfx_janitor.report.comparison_text import comparison_lines
-from tfx_janitor.retention.comparison import Comparison
 from tfx_janitor.retention.plan import Decision, Plan, Reason, Summary
 
 EXPIRED = Reason("expire.last", "rank 5 of 5, keeps 3", "models")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.report.conftest import Show
+from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.report.policy_explanation import PolicyExplanation, explain_policy, policy_lines
-from tfx_janitor.retention.policy import RetentionPolicy
 
 
 def explained(*keeps: dict[str, Any], **changes: Any) -> PolicyExplanation:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from tfx_janitor.policy.keep import Keep
+from tfx_janitor.policy.rules import Rule
+from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.report.policy_text import policy_sentence, rule_sentence, spelled
-from tfx_janitor.retention.policy import RetentionPolicy
-from tfx_janitor.retention.policy_keep import Keep
-from tfx_janitor.retention.policy_rules import Rule
 
 
 def told(**rule: Any) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from tests.report.conftest import Show
+from tfx_janitor.rehearsal.replayed import Replay, ReplayedMark
+from tfx_janitor.rehearsal.uses import Use
 from tfx_janitor.report.replay_text import replay_lines
-from tfx_janitor.retention.replayed import Replay, ReplayedMark
 from tfx_janitor.retention.timestamps import from_iso
-from tfx_janitor.retention.uses import Use
 
 START = from_iso("2026-01-01T10:00:00Z")
 HOUR = 3_600_000

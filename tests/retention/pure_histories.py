@@ -34,10 +34,10 @@ from tfx_janitor.lineage.snapshot import (
     Value,
 )
 from tfx_janitor.payload.places import parse
+from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.case import Case
 from tfx_janitor.retention.facts import CheckpointFact, StorageFacts, Verified
 from tfx_janitor.retention.plan import Decision, Plan, Reason
-from tfx_janitor.retention.policy import RetentionPolicy
 from tfx_janitor.retention.pruning import Candidate
 from tfx_janitor.retention.settle import Settlement, decide, nominate, settle
 from tfx_janitor.retention.timestamps import from_iso

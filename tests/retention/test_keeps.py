@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.builders import PUSHER, History, Output, Retraining, keep_models
+from tfx_janitor.policy.keep import COMBINATORS, LINEAGE_WORDS, Keep
 from tfx_janitor.retention.calendar import PERIODS
 from tfx_janitor.retention.keeps import WORDS
 from tfx_janitor.retention.plan import Decision
-from tfx_janitor.retention.policy_keep import COMBINATORS, LINEAGE_WORDS, Keep
 from tfx_janitor.survey.crew import Threads
 from tfx_janitor.survey.survey import make_plan
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfx_janitor.retention.policy import CheckpointRule
+from tfx_janitor.policy.schema import CheckpointRule
 from tfx_janitor.retention.pruning import Candidate, Pruning, prune
 
 HOUR_MS = 3_600_000

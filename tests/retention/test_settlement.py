@@ -18,8 +18,8 @@ from tests.retention.pure_histories import (
     told,
 )
 from tfx_janitor.lineage.snapshot import ArtifactState
+from tfx_janitor.policy.schema import CheckpointRule
 from tfx_janitor.retention.facts import CheckpointFact, StorageFacts
-from tfx_janitor.retention.policy import CheckpointRule
 from tfx_janitor.retention.pruning import Candidate
 from tfx_janitor.retention.settle import Settlement, judge_checkpoints, nominate, settle
 

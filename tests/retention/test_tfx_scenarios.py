@@ -24,8 +24,8 @@ from tests.checkpoint_janitor.test_executor import Ran
 from tests.checkpoint_janitor.test_executor import started as started
 from tfx_janitor.deletion.acts import Outcome
 from tfx_janitor.deletion.gc import collect
+from tfx_janitor.policy.schema import PolicyError, RetentionPolicy
 from tfx_janitor.retention.plan import Decision
-from tfx_janitor.retention.policy import PolicyError, RetentionPolicy
 from tfx_janitor.survey.crew import Threads
 from tfx_janitor.survey.survey import make_plan
 

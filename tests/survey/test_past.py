@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from tests.builders import History, keep_models
-from tfx_janitor.retention.replay import PastStorage
+from tfx_janitor.rehearsal.replay import PastStorage
 from tfx_janitor.survey.crew import Threads
 from tfx_janitor.survey.past import look_back
 

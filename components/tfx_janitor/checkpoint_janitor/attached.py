@@ -15,7 +15,7 @@ from tfx.types import channel
 
 from tfx_janitor.checkpoint_janitor.options import OptionError
 from tfx_janitor.checkpoint_janitor.unrooted import UnrootedPolicy
-from tfx_janitor.retention.policy import RetentionPolicy, Rule
+from tfx_janitor.policy.schema import RetentionPolicy, Rule
 
 Attached = Mapping[tuple[str, str], Any]
 """GarbageCollectionPolicy messages by node id and output key."""

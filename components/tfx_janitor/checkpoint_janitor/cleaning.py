@@ -6,7 +6,7 @@ from tfx_janitor.checkpoint_janitor.own_run import OwnRun
 from tfx_janitor.checkpoint_janitor.report import Report
 from tfx_janitor.deletion.gc import collect
 from tfx_janitor.deletion.site import Site
-from tfx_janitor.retention.policy import RetentionPolicy
+from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.survey.survey import make_plan
 
 

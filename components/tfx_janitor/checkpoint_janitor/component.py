@@ -14,7 +14,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from tfx_janitor.checkpoint_janitor import executor, options
 from tfx_janitor.checkpoint_janitor.artifacts import JanitorPlan, JanitorReport
 from tfx_janitor.checkpoint_janitor.attached import attached_to, policy_in_force
-from tfx_janitor.retention.policy import RetentionPolicy
+from tfx_janitor.policy.schema import RetentionPolicy
 
 RUN = "pipeline_run"
 _RUN_ID = "pipeline-run-id"  # the name of the runtime parameter that every runner fills in

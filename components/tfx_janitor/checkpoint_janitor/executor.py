@@ -24,8 +24,8 @@ from tfx_janitor.checkpoint_janitor.unrooted import pipeline_root
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.lineage import connection, read_api
+from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.plan import Plan
-from tfx_janitor.retention.policy import RetentionPolicy
 from tfx_janitor.survey.crew import Crew
 from tfx_janitor.transforms import BeamCrew
 

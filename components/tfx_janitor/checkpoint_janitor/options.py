@@ -14,8 +14,8 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx_janitor.checkpoint_janitor.unrooted import UnrootedPolicy
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.lineage import connection
-from tfx_janitor.retention import policy_file
-from tfx_janitor.retention.policy import RetentionPolicy
+from tfx_janitor.policy import file as policy_file
+from tfx_janitor.policy.schema import RetentionPolicy
 
 POLICY = "policy"
 METADATA = "metadata_connection_config"

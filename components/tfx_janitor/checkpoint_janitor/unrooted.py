@@ -12,7 +12,7 @@ from typing import Any
 
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.payload.places import Place, parse
-from tfx_janitor.retention.policy import RetentionPolicy
+from tfx_janitor.policy.schema import RetentionPolicy
 
 _SOME_ROOT = "/pipeline-root"
 """Stands for the root while everything else is checked."""

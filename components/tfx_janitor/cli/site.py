@@ -17,7 +17,7 @@ from tfx_janitor.cli.progress import Bar, progress_bar
 
 if TYPE_CHECKING:
     from tfx_janitor.deletion.site import Site
-    from tfx_janitor.retention.policy import RetentionPolicy
+    from tfx_janitor.policy.schema import RetentionPolicy
     from tfx_janitor.survey.crew import Threads
 
 
@@ -68,7 +68,7 @@ def read_policy(path: str) -> RetentionPolicy:
     Raises:
       PolicyError: names file, line and field of all that is wrong.
     """
-    from tfx_janitor.retention.policy import RetentionPolicy
+    from tfx_janitor.policy.schema import RetentionPolicy
 
     read = RetentionPolicy.from_json if path.endswith(".json") else RetentionPolicy.from_yaml
     return read(path)

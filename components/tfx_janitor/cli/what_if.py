@@ -16,9 +16,9 @@ from tfx_janitor.errors import JanitorError
 if TYPE_CHECKING:
     from tfx_janitor.deletion.site import Site
     from tfx_janitor.lineage.snapshot import Snapshot
+    from tfx_janitor.policy.schema import RetentionPolicy
+    from tfx_janitor.rehearsal.replayed import Replay
     from tfx_janitor.retention.plan import Plan
-    from tfx_janitor.retention.policy import RetentionPolicy
-    from tfx_janitor.retention.replayed import Replay
 
 
 def plans(
@@ -54,8 +54,8 @@ def tell_policy(policy: RetentionPolicy, format: Format) -> None:
 
 def tell_comparison(made: Mapping[str, Plan], format: Format, *, list_all: bool) -> None:
     """Prints on what two plans differ."""
+    from tfx_janitor.rehearsal.comparison import Comparison
     from tfx_janitor.report.comparison_text import MOST, comparison_lines
-    from tfx_janitor.retention.comparison import Comparison
 
     (new, plan), (old, before) = made.items()
     comparison = Comparison(before, plan)
@@ -72,7 +72,7 @@ def replays(site: Site, snapshot: Snapshot, policies: Mapping[str, RetentionPoli
       JanitorError: the store had nothing in it yet.
     """
     from tfx_janitor.lineage.timeline import as_of
-    from tfx_janitor.retention.replay import replay
+    from tfx_janitor.rehearsal.replay import replay
     from tfx_janitor.survey.one_look import OneLook
     from tfx_janitor.survey.past import look_back
 

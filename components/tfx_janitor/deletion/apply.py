@@ -12,8 +12,8 @@ from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.lineage.snapshot import ArtifactState
+from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.plan import Decision, Plan
-from tfx_janitor.retention.policy import RetentionPolicy
 from tfx_janitor.retention.timestamps import to_ms
 from tfx_janitor.survey.survey import make_plan
 

@@ -9,8 +9,8 @@ from tfx_janitor.deletion.apply import apply
 from tfx_janitor.deletion.purge import purge
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.errors import Refused
+from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.plan import Plan
-from tfx_janitor.retention.policy import RetentionPolicy
 from tfx_janitor.survey.survey import make_plan
 
 

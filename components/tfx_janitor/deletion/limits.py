@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from tfx_janitor.errors import JanitorError, Refused
 from tfx_janitor.lineage.snapshot import ArtifactState
+from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.plan import Plan
-from tfx_janitor.retention.policy import RetentionPolicy
 
 
 def check(plan: Plan, approved: str | None, waiting: Collection[tuple[int, str, str]] = ()) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from tfx_janitor.lineage import read_api
 from tfx_janitor.lineage.snapshot import Snapshot
+from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.case import Case
-from tfx_janitor.retention.policy import RetentionPolicy
 from tfx_janitor.survey.crew import Crew
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from itertools import islice
 from rich.console import RenderableType
 from rich.text import Text
 
+from tfx_janitor.rehearsal.comparison import Change, Comparison, Difference, Standing
 from tfx_janitor.report.plan_view import MOST
 from tfx_janitor.report.sentences import inside, why
 from tfx_janitor.report.tables import STYLES, Line, artifact_table
 from tfx_janitor.report.text import count, size, text
-from tfx_janitor.retention.comparison import Change, Comparison, Difference, Standing
 from tfx_janitor.retention.plan import Decision
 
 

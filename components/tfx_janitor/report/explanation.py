@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfx_janitor.lineage.snapshot import ArtifactState, Snapshot, state_name
+from tfx_janitor.policy.schema import Rule
 from tfx_janitor.report.finding import Found
 from tfx_janitor.report.lineage_links import LineageLinks
 from tfx_janitor.report.lineage_names import LineageNames
 from tfx_janitor.report.moment import Moment
 from tfx_janitor.retention.case import Case
 from tfx_janitor.retention.plan import Decision, Reason, Verdict, verdict_of
-from tfx_janitor.retention.policy import Rule
 from tfx_janitor.retention.settle import Settlement
 from tfx_janitor.retention.timestamps import to_iso
 

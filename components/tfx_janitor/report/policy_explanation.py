@@ -12,19 +12,19 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tfx_janitor.policy.durations import format_duration
+from tfx_janitor.policy.file import Problem
+from tfx_janitor.policy.schema import RetentionPolicy
+from tfx_janitor.rehearsal.adverse import LONGEST, MOST_RUNS
+from tfx_janitor.rehearsal.cautions import cautions
+from tfx_janitor.rehearsal.imagined import Run
+from tfx_janitor.rehearsal.worst_case import Loss, WorstCase, worst_cases
 from tfx_janitor.report.policy_text import counted, listed, policy_sentence, rule_sentence, spelled
 from tfx_janitor.report.sentences import why
 from tfx_janitor.report.tables import STYLES, grid
 from tfx_janitor.report.text import size, text
-from tfx_janitor.retention.adverse import LONGEST, MOST_RUNS
-from tfx_janitor.retention.cautions import cautions
-from tfx_janitor.retention.durations import format_duration
-from tfx_janitor.retention.imagined import Run
 from tfx_janitor.retention.plan import Decision
-from tfx_janitor.retention.policy import RetentionPolicy
-from tfx_janitor.retention.policy_file import Problem
 from tfx_janitor.retention.timestamps import to_iso
-from tfx_janitor.retention.worst_case import Loss, WorstCase, worst_cases
 
 SCHEMA = "tfx-janitor/policy-explanation/v1"
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from tfx_janitor.policy.keep import Best, Grouping, Keep
+from tfx_janitor.policy.rules import CheckpointRule, Match
+from tfx_janitor.policy.schema import RetentionPolicy, Rule
 from tfx_janitor.report.text import size
 from tfx_janitor.retention.calendar import PERIODS
-from tfx_janitor.retention.policy import RetentionPolicy, Rule
-from tfx_janitor.retention.policy_keep import Best, Grouping, Keep
-from tfx_janitor.retention.policy_rules import CheckpointRule, Match
 
 _UNITS = (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1)))
 

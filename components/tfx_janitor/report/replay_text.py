@@ -9,13 +9,13 @@ from datetime import timedelta
 from rich.console import RenderableType
 from rich.text import Text
 
+from tfx_janitor.policy.durations import format_duration
+from tfx_janitor.rehearsal.replayed import Replay, ReplayedMark
+from tfx_janitor.rehearsal.uses import How, Use
 from tfx_janitor.report.plan_view import MOST
 from tfx_janitor.report.tables import grid
 from tfx_janitor.report.text import count, minute, size, text
-from tfx_janitor.retention.durations import format_duration
-from tfx_janitor.retention.replayed import Replay, ReplayedMark
 from tfx_janitor.retention.timestamps import to_iso
-from tfx_janitor.retention.uses import How, Use
 
 _HOW: dict[How, str] = {
     "input": "input",

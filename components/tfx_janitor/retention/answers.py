@@ -10,13 +10,13 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tfx_janitor.policy.keep import LINEAGE_WORDS, Keep
 from tfx_janitor.retention import calendar
 from tfx_janitor.retention.case import Case, Group
 from tfx_janitor.retention.judgement import Judgement
 from tfx_janitor.retention.keeps import WORDS
 from tfx_janitor.retention.lineage_words import Reach
 from tfx_janitor.retention.plan import Reason
-from tfx_janitor.retention.policy_keep import LINEAGE_WORDS, Keep
 
 
 @dataclass(frozen=True)

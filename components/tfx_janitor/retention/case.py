@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from tfx_janitor.lineage.paths import Derivations
 from tfx_janitor.lineage.snapshot import ACTIVE, INPUTS, OUTPUTS, ArtifactState, EventKind, Snapshot
+from tfx_janitor.policy.schema import RetentionPolicy, Rule
 from tfx_janitor.retention.facts import Evidence
 from tfx_janitor.retention.plan import Step
-from tfx_janitor.retention.policy import RetentionPolicy, Rule
 from tfx_janitor.retention.timestamps import to_ms
 
 MODEL, MODEL_RUN = "Model", "ModelRun"

@@ -11,12 +11,12 @@ from datetime import timedelta
 from typing import Any
 
 from tfx_janitor.lineage.snapshot import INPUTS
+from tfx_janitor.policy.durations import format_duration
+from tfx_janitor.policy.rules import fits
 from tfx_janitor.retention.case import Case, Group
-from tfx_janitor.retention.durations import format_duration
 from tfx_janitor.retention.judgement import Judgement, first_kept, ranked
 from tfx_janitor.retention.metrics import best
 from tfx_janitor.retention.plan import Step
-from tfx_janitor.retention.policy_rules import fits
 from tfx_janitor.retention.property_groups import groups
 from tfx_janitor.retention.timestamps import shown, to_ms
 
@@ -153,6 +153,6 @@ WORDS: Mapping[str, Word] = {
     "used_by": used_by,
     "ids": ids,
 }
-"""The words that a group alone answers: fields of `policy_keep.Keep`, each with what it means. Those that are
+"""The words that a group alone answers: fields of `policy.keep.Keep`, each with what it means. Those that are
 not here are put together from several: calendar periods (`calendar`), lineage (`lineage_words`), combinators
 and the budget (`answers`)."""

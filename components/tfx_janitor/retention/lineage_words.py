@@ -106,7 +106,7 @@ _SOURCES: Mapping[str, Callable[[Reach], Iterator[int]]] = {
     "served": _served,
     "pinned": _pinned,
 }
-"""What each selector of `policy_keep.Selector` walks from."""
+"""What each selector of `policy.keep.Selector` walks from."""
 
 _SHOWN = {
     "model": "is a model that stays",

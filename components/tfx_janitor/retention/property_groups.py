@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfx_janitor.lineage.snapshot import Value
+from tfx_janitor.policy.keep import Grouping
 from tfx_janitor.retention.case import Case, Group
 from tfx_janitor.retention.judgement import Judgement
-from tfx_janitor.retention.policy_keep import Grouping
 
 MIXED_TYPES = "unknown.mixed-types"
 

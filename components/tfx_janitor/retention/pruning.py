@@ -28,8 +28,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 
+from tfx_janitor.policy.schema import CheckpointRule
 from tfx_janitor.retention.plan import Reason, Verdict, verdict_of
-from tfx_janitor.retention.policy import CheckpointRule
 
 _HOUR_MS = 3_600_000
 

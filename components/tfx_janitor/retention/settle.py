@@ -15,6 +15,7 @@ from functools import cached_property
 
 from tfx_janitor.lineage.snapshot import ArtifactState, state_name
 from tfx_janitor.payload.places import Place
+from tfx_janitor.policy.schema import CheckpointRule, Rule
 from tfx_janitor.retention import holds
 from tfx_janitor.retention.answers import RuleAnswer, answer
 from tfx_janitor.retention.case import MODEL, MODEL_RUN, PRESENT, Case, Group
@@ -29,7 +30,6 @@ from tfx_janitor.retention.plan import (
     Summary,
     verdict_of,
 )
-from tfx_janitor.retention.policy import CheckpointRule, Rule
 from tfx_janitor.retention.pruning import prune
 
 PRUNABLE_DESPITE = frozenset(

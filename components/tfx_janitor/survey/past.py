@@ -10,8 +10,8 @@ import numpy as np
 from tfx_janitor.lineage.snapshot import ArtifactState, Snapshot
 from tfx_janitor.payload.places import Place, PlaceError, resolve
 from tfx_janitor.payload.verification import Level
+from tfx_janitor.rehearsal.replay import PastStorage
 from tfx_janitor.retention.case import PUSHED_MODEL, Case
-from tfx_janitor.retention.replay import PastStorage
 from tfx_janitor.survey.crew import Crew
 from tfx_janitor.survey.survey import judge
 

@@ -19,8 +19,8 @@ import tfx_janitor.retention as retention
 from tests.builders import History, Made
 from tests.cli.conftest import Call
 from tests.cli.golden.stories import NOW, STORIES, Question, Story
-from tfx_janitor.retention.policy_keep import Keep
-from tfx_janitor.retention.policy_rules import CheckpointRule
+from tfx_janitor.policy.keep import Keep
+from tfx_janitor.policy.rules import CheckpointRule
 
 HERE = Path(__file__).parent
 DOCUMENTATION = HERE.parents[2] / "docs" / "explaining.md"

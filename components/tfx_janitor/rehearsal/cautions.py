@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from tfx_janitor.payload.places import parse
 from tfx_janitor.payload.verification import Level
+from tfx_janitor.policy.durations import format_duration
+from tfx_janitor.policy.file import Problem
+from tfx_janitor.policy.lint import covers
+from tfx_janitor.policy.schema import RetentionPolicy, Rule
 from tfx_janitor.retention.calendar import PERIODS
 from tfx_janitor.retention.case import INFRA_BLESSING, MODEL_BLESSING, PUSHED_MODEL
-from tfx_janitor.retention.durations import format_duration
-from tfx_janitor.retention.lint import covers
-from tfx_janitor.retention.policy import RetentionPolicy, Rule
-from tfx_janitor.retention.policy_file import Problem
 
 _RANKING = frozenset(("last", "first", *PERIODS, "best", "blessed", "pushed", "groups"))
 """The words that keep so many of each group, whatever else there is."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.payload.verification import Level
-from tfx_janitor.retention.policy import Keep, Match, PolicyError, RetentionPolicy, Rule, json_schema
+from tfx_janitor.policy.schema import Keep, Match, PolicyError, RetentionPolicy, Rule, json_schema
 
 EXAMPLE = """\
 version: 1
@@ -196,7 +196,7 @@ def test_the_json_schema_completes_for_editors():
 
 def test_a_policy_needs_no_tensorflow_beam_or_tfx():
     code = (
-        "import sys, tfx_janitor.retention.policy, tfx_janitor.retention.pruning\n"
+        "import sys, tfx_janitor.policy.schema, tfx_janitor.retention.pruning\n"
         "assert not {'tensorflow', 'tfx', 'apache_beam', 'ml_metadata'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from tfx_janitor.retention.policy_errors import shown
-from tfx_janitor.retention.policy_file import FieldPath, PolicyError, Problem
+from tfx_janitor.policy.errors import shown
+from tfx_janitor.policy.file import FieldPath, PolicyError, Problem
 
 Output = tuple[str, str]
 """A node's id and the key of one of its outputs."""

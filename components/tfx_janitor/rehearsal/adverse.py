@@ -16,9 +16,9 @@ from itertools import product
 from typing import Literal
 
 from tfx_janitor.lineage.snapshot import Value
+from tfx_janitor.policy.keep import LINEAGE_WORDS, Keep
+from tfx_janitor.rehearsal.imagined import Run
 from tfx_janitor.retention.calendar import PERIODS
-from tfx_janitor.retention.imagined import Run
-from tfx_janitor.retention.policy_keep import LINEAGE_WORDS, Keep
 from tfx_janitor.retention.timestamps import from_iso, to_ms
 
 MOST_RUNS = 200

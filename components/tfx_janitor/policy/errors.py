@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from tfx_janitor.retention.policy_file import FieldPath, PolicyError, Problem
+from tfx_janitor.policy.file import FieldPath, PolicyError, Problem
 
 NOT_YET = {
     "orphans": "not supported yet: directories that no artifact claims are left alone; remove the key",

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from tfx_janitor.retention.durations import format_duration
-from tfx_janitor.retention.policy_file import FieldPath, Problem
-from tfx_janitor.retention.policy_keep import Keep
-from tfx_janitor.retention.policy_rules import Match, Rule
+from tfx_janitor.policy.durations import format_duration
+from tfx_janitor.policy.file import FieldPath, Problem
+from tfx_janitor.policy.keep import Keep
+from tfx_janitor.policy.rules import Match, Rule
 
 
 def refusals(rules: Sequence[Rule], *, min_age: timedelta) -> Iterator[Problem]:

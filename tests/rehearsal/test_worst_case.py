@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.retention.random_histories import LATER_MS, deletions, histories
-from tfx_janitor.retention.adverse import NEWEST_MS
-from tfx_janitor.retention.imagined import Run, fitting
-from tfx_janitor.retention.policy import RetentionPolicy
+from tests.rehearsal.random_histories import LATER_MS, deletions, histories
+from tfx_janitor.policy.schema import RetentionPolicy
+from tfx_janitor.rehearsal.adverse import NEWEST_MS
+from tfx_janitor.rehearsal.imagined import Run, fitting
+from tfx_janitor.rehearsal.worst_case import Loss, WorstCase, worst_cases
 from tfx_janitor.retention.timestamps import to_ms
-from tfx_janitor.retention.worst_case import Loss, WorstCase, worst_cases
 
 
 def policy_of(*rules: dict[str, Any], **changes: Any) -> RetentionPolicy:

@@ -18,8 +18,8 @@ from pydantic import (
 )
 
 from tfx_janitor.payload.places import PlaceError, parse
-from tfx_janitor.retention import durations, sizes
-from tfx_janitor.retention.policy_errors import shown, wrong
+from tfx_janitor.policy import durations, sizes
+from tfx_janitor.policy.errors import shown, wrong
 
 Item = TypeVar("Item")
 

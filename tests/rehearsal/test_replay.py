@@ -31,8 +31,8 @@ from tfx_janitor.deletion import pins
 from tfx_janitor.deletion.acts import begin, end
 from tfx_janitor.deletion.apply import apply
 from tfx_janitor.lineage.timeline import as_of
-from tfx_janitor.retention.replay import replay
-from tfx_janitor.retention.replayed import Replay, ReplayedMark
+from tfx_janitor.rehearsal.replay import replay
+from tfx_janitor.rehearsal.replayed import Replay, ReplayedMark
 from tfx_janitor.retention.timestamps import to_ms
 from tfx_janitor.survey.crew import Threads
 from tfx_janitor.survey.past import look_back

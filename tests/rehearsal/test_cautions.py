@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tfx_janitor.retention.cautions import cautions
-from tfx_janitor.retention.policy import RetentionPolicy
+from tfx_janitor.policy.schema import RetentionPolicy
+from tfx_janitor.rehearsal.cautions import cautions
 
 MODELS = {"name": "models", "match": {"type": "Model"}, "keep": {"last": 3}}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tfx.proto.orchestration import garbage_collection_policy_pb2
 
-from tfx_janitor.retention.policy import PolicyError, RetentionPolicy
+from tfx_janitor.policy.schema import PolicyError, RetentionPolicy
 
 # The message is made when its module is imported; no type checker sees it.
 _Message: Any = garbage_collection_policy_pb2

@@ -9,7 +9,7 @@ import pytest
 from tests.builders import History, Made, Retraining
 from tfx_janitor.deletion import pins
 from tfx_janitor.deletion.acts import Touch, begin
-from tfx_janitor.retention.uses import Use, Uses
+from tfx_janitor.rehearsal.uses import Use, Uses
 
 
 @pytest.fixture

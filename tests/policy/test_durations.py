@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfx_janitor.retention.durations import format_duration, parse_duration
+from tfx_janitor.policy.durations import format_duration, parse_duration
 
 
 @pytest.mark.parametrize(

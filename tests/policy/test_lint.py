@@ -9,13 +9,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.retention.random_histories import deletions, histories
-from tfx_janitor.retention.imagined import Run
-from tfx_janitor.retention.lint import covers, refusals
-from tfx_janitor.retention.policy import RetentionPolicy
-from tfx_janitor.retention.policy_file import FieldPath, PolicyError
-from tfx_janitor.retention.policy_keep import Keep
-from tfx_janitor.retention.policy_rules import Match, Rule
+from tests.rehearsal.random_histories import deletions, histories
+from tfx_janitor.policy.file import FieldPath, PolicyError
+from tfx_janitor.policy.keep import Keep
+from tfx_janitor.policy.lint import covers, refusals
+from tfx_janitor.policy.rules import Match, Rule
+from tfx_janitor.policy.schema import RetentionPolicy
+from tfx_janitor.rehearsal.imagined import Run
 
 
 def said(

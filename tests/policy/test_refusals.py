@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfx_janitor.retention.policy import PolicyError, RetentionPolicy
+from tfx_janitor.policy.schema import PolicyError, RetentionPolicy
 
 HEAD = """\
 version: 1

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.builders import History, Retraining, Rules, keep_model_runs, keep_models, prune_checkpoints
-from tfx_janitor.retention.comparison import Change, Comparison
+from tfx_janitor.rehearsal.comparison import Change, Comparison
 from tfx_janitor.retention.plan import Plan
 from tfx_janitor.survey.crew import Threads
 from tfx_janitor.survey.survey import make_plan

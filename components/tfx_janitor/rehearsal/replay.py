@@ -29,14 +29,14 @@ import numpy as np
 from tfx_janitor.lineage.snapshot import ACTIVE, ArtifactState, Ints, Snapshot
 from tfx_janitor.lineage.timeline import as_of
 from tfx_janitor.payload.places import Place
+from tfx_janitor.policy.schema import RetentionPolicy
+from tfx_janitor.rehearsal.replayed import Fate, Replay, ReplayedMark
+from tfx_janitor.rehearsal.uses import FOUND_BY_STATE, Uses
 from tfx_janitor.retention.case import MODEL, PUSHED_MODEL, Case
 from tfx_janitor.retention.facts import Evidence, StorageFacts, Verified
 from tfx_janitor.retention.plan import Reason
-from tfx_janitor.retention.policy import RetentionPolicy
-from tfx_janitor.retention.replayed import Fate, Replay, ReplayedMark
 from tfx_janitor.retention.settle import Settlement, nominate, settle
 from tfx_janitor.retention.timestamps import to_ms
-from tfx_janitor.retention.uses import FOUND_BY_STATE, Uses
 
 MOST_ENDS = 300
 """Ends of runs that are judged; of more, so many are chosen evenly."""

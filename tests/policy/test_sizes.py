@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfx_janitor.retention.sizes import parse_size
+from tfx_janitor.policy.sizes import parse_size
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """One rule of a policy: which artifacts it governs, how it groups them, and what stays.
 
-The words of `keep` stand in `policy_keep`; what those of `CheckpointRule` mean for a directory in `pruning`.
+The words of a `keep` stand in `keep`; what those of `CheckpointRule` mean for a directory stands in
+`retention.pruning`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from fnmatch import fnmatchcase
 
 from pydantic import Field, model_validator
 
-from tfx_janitor.retention import policy_fields as fields
-from tfx_janitor.retention.policy_errors import wrong
-from tfx_janitor.retention.policy_fields import GROUPS, PROPERTY
-from tfx_janitor.retention.policy_keep import Keep
-from tfx_janitor.retention.policy_part import Words
+from tfx_janitor.policy import fields
+from tfx_janitor.policy.errors import wrong
+from tfx_janitor.policy.fields import GROUPS, PROPERTY
+from tfx_janitor.policy.keep import Keep
+from tfx_janitor.policy.part import Words
 
 _DATA_TYPES = frozenset(
     {"Examples", "ExampleAnomalies", "ExampleStatistics", "ExampleValidationMetrics", "ExamplesDiff"}
@@ -68,7 +69,7 @@ class Match(Words):
 class CheckpointRule(Words):
     """Which checkpoints stay inside a ModelRun; a checkpoint stays if any of these words keeps it.
 
-    What each word means, and where the meaning comes from, stands in `pruning`.
+    What each word means, and where the meaning comes from, stands in `retention.pruning`.
     """
 
     last: fields.Count | None = None

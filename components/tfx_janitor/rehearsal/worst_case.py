@@ -14,14 +14,14 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from tfx_janitor.payload.places import parse
-from tfx_janitor.retention.adverse import NEWEST_MS, Adversary, Family
+from tfx_janitor.policy.keep import Keep
+from tfx_janitor.policy.rules import fits
+from tfx_janitor.policy.schema import RetentionPolicy, Rule
+from tfx_janitor.rehearsal.adverse import NEWEST_MS, Adversary, Family
+from tfx_janitor.rehearsal.imagined import PUSHABLE, Names, Run, fitting, imagine, row_of, storage
 from tfx_janitor.retention.case import MODEL, MODEL_RUN, Case
 from tfx_janitor.retention.facts import Evidence
-from tfx_janitor.retention.imagined import PUSHABLE, Names, Run, fitting, imagine, row_of, storage
 from tfx_janitor.retention.plan import Decision
-from tfx_janitor.retention.policy import RetentionPolicy, Rule
-from tfx_janitor.retention.policy_keep import Keep
-from tfx_janitor.retention.policy_rules import fits
 from tfx_janitor.retention.settle import Settlement, decide, nominate, settle
 
 

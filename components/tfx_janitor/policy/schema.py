@@ -1,7 +1,7 @@
 """What to keep and what may go: the schema of a policy, and everything that it refuses.
 
 A policy is a value: it reads no clock and no store, and it deletes nothing. The vocabulary of its rules
-stands in `policy_rules` and `policy_keep`, the kinds of values in `policy_fields`.
+stands in `rules` and `keep`, the kinds of values in `fields`.
 
 Whatever looks like a mistake is refused rather than guessed at, for a wrong guess costs a model: unknown
 keys, keys without a value, words that can keep nothing, rules that contradict themselves.
@@ -23,15 +23,15 @@ from ruamel.yaml import YAML
 
 from tfx_janitor.payload.places import parse
 from tfx_janitor.payload.verification import Level
-from tfx_janitor.retention import policy_fields as fields
-from tfx_janitor.retention import policy_file, tfx_policy
-from tfx_janitor.retention.durations import format_duration
-from tfx_janitor.retention.lint import refusals
-from tfx_janitor.retention.policy_errors import all_wrong, policy_error, shown, wrong
-from tfx_janitor.retention.policy_file import Document, FieldPath, Format, PolicyError, Problem
-from tfx_janitor.retention.policy_keep import Best, Grouping, Keep
-from tfx_janitor.retention.policy_part import Part
-from tfx_janitor.retention.policy_rules import CheckpointRule, Match, Rule
+from tfx_janitor.policy import fields, from_tfx
+from tfx_janitor.policy import file as policy_file
+from tfx_janitor.policy.durations import format_duration
+from tfx_janitor.policy.errors import all_wrong, policy_error, shown, wrong
+from tfx_janitor.policy.file import Document, FieldPath, Format, PolicyError, Problem
+from tfx_janitor.policy.keep import Best, Grouping, Keep
+from tfx_janitor.policy.lint import refusals
+from tfx_janitor.policy.part import Part
+from tfx_janitor.policy.rules import CheckpointRule, Match, Rule
 
 __all__ = [
     "CheckpointRule",
@@ -186,8 +186,8 @@ class RetentionPolicy(Part):
     @classmethod
     def from_tfx(
         cls,
-        policies: tfx_policy.GarbageCollectionPolicy
-        | Mapping[tfx_policy.Output, tfx_policy.GarbageCollectionPolicy],
+        policies: from_tfx.GarbageCollectionPolicy
+        | Mapping[from_tfx.Output, from_tfx.GarbageCollectionPolicy],
         *,
         roots: Sequence[str],
         match: Mapping[str, Any] | None = None,
@@ -207,7 +207,7 @@ class RetentionPolicy(Part):
         Raises:
           PolicyError: names all that cannot be converted, or is no policy.
         """
-        rules = tfx_policy.rules(policies, match=match, unsafe_delete_all=unsafe_delete_all)
+        rules = from_tfx.rules(policies, match=match, unsafe_delete_all=unsafe_delete_all)
         return cls.from_dict(dict(version=1, rules=rules, **others), source="from_tfx", roots=roots)
 
     @classmethod

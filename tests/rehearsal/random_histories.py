@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from tfx_janitor.payload.places import parse
-from tfx_janitor.retention.adverse import NEWEST_MS
+from tfx_janitor.policy.schema import RetentionPolicy
+from tfx_janitor.rehearsal.adverse import NEWEST_MS
+from tfx_janitor.rehearsal.imagined import PUSHABLE, Names, Run, imagine, row_of, storage
 from tfx_janitor.retention.case import Case
 from tfx_janitor.retention.facts import Evidence
-from tfx_janitor.retention.imagined import PUSHABLE, Names, Run, imagine, row_of, storage
-from tfx_janitor.retention.policy import RetentionPolicy
 from tfx_janitor.retention.settle import nominate, settle
 
 HOUR_MS = 3_600_000

@@ -13,7 +13,7 @@ from pydantic import (
     model_serializer,
 )
 
-from tfx_janitor.retention.policy_errors import wrong
+from tfx_janitor.policy.errors import wrong
 
 
 class Part(BaseModel):

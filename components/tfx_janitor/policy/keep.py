@@ -1,6 +1,6 @@
 """What a rule keeps: the words of `keep`, one field each, and how they are put together.
 
-What each word means for a group of artifacts stands in `keeps` and the modules that it names; docs/policy.md
+What each word means for a group of artifacts stands in `retention.keeps` and the modules that it names; docs/policy.md
 tells it to users.
 """
 
@@ -11,9 +11,9 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from tfx_janitor.retention import policy_fields as fields
-from tfx_janitor.retention.policy_errors import wrong
-from tfx_janitor.retention.policy_part import Words
+from tfx_janitor.policy import fields
+from tfx_janitor.policy.errors import wrong
+from tfx_janitor.policy.part import Words
 
 Selector = Literal["model", "blessed", "pushed", "served", "pinned"]
 """What `ancestors_of` and `descendants_of` walk from; `lineage_words` says what each stands for."""
@@ -49,7 +49,7 @@ class Grouping(Words):
 class Keep(Words):
     """What a rule keeps of each group; an artifact stays if any of these words keeps it.
 
-    Each word is one field here and one entry in `keeps`.
+    Each word is one field here and one entry in `retention.keeps`.
     """
 
     last: fields.Count | None = None

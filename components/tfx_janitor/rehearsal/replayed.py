@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tfx_janitor.rehearsal.uses import Use
 from tfx_janitor.retention.plan import Reason
 from tfx_janitor.retention.timestamps import to_iso
-from tfx_janitor.retention.uses import Use
 
 SCHEMA = "tfx-janitor/replay/v1"
 

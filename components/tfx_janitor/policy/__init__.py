@@ -1,0 +1,1 @@
+"""What to keep and what may go, in words: the schema of a policy, and everything that it refuses."""
