@@ -257,7 +257,9 @@ def on_terminal(columns: int, *arguments: object) -> list[str]:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     command = [sys.executable, "-m", "tfx_janitor", *map(str, arguments)]
-    terminal = {**os.environ, "TERM": "xterm"}
+    # COLUMNS and LINES, which some runners set, would count more than the terminal's own size.
+    kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    terminal = {**kept, "TERM": "xterm"}
     with subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL, env=terminal):
         os.close(theirs)
         shown = b""
