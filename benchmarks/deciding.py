@@ -24,8 +24,9 @@ from tfx_janitor.lineage.snapshot import Snapshot
 from tfx_janitor.payload.places import parse
 from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.case import Case
+from tfx_janitor.retention.decide import decide
 from tfx_janitor.retention.facts import Evidence, StorageFacts, Verified
-from tfx_janitor.retention.settle import decide, nominate, settle
+from tfx_janitor.retention.settle import nominate, settle
 
 RUNS = (500, 2_000, 8_000)
 PIPELINES = 20

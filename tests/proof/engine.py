@@ -24,9 +24,9 @@ from tfx_janitor.lineage.snapshot import (
 from tfx_janitor.payload.verification import Level
 from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.case import Case
+from tfx_janitor.retention.decide import decide
 from tfx_janitor.retention.facts import Verified
 from tfx_janitor.retention.plan import Decision, Plan, verdict_of
-from tfx_janitor.retention.settle import decide
 from tfx_janitor.survey import look
 from tfx_janitor.survey.crew import Failed
 from tfx_janitor.survey.survey import judge

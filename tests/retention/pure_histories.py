@@ -36,10 +36,12 @@ from tfx_janitor.lineage.snapshot import (
 from tfx_janitor.payload.places import parse
 from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.case import Case
+from tfx_janitor.retention.decide import decide
 from tfx_janitor.retention.facts import CheckpointFact, StorageFacts, Verified
 from tfx_janitor.retention.plan import Decision, Plan, Reason
 from tfx_janitor.retention.pruning import Candidate
-from tfx_janitor.retention.settle import Settlement, decide, nominate, settle
+from tfx_janitor.retention.settle import nominate, settle
+from tfx_janitor.retention.settlement import Settlement
 from tfx_janitor.retention.timestamps import from_iso
 
 MONDAY = from_iso("2026-01-05T00:00:00Z")

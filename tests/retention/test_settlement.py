@@ -19,9 +19,11 @@ from tests.retention.pure_histories import (
 )
 from tfx_janitor.lineage.snapshot import ArtifactState
 from tfx_janitor.policy.schema import CheckpointRule
+from tfx_janitor.retention.decide import judge_checkpoints
 from tfx_janitor.retention.facts import CheckpointFact, StorageFacts
 from tfx_janitor.retention.pruning import Candidate
-from tfx_janitor.retention.settle import Settlement, judge_checkpoints, nominate, settle
+from tfx_janitor.retention.settle import nominate, settle
+from tfx_janitor.retention.settlement import Settlement
 
 ONE_MODEL = [keep("Model", last=1)]
 MODELS_AND_RUNS = [keep("Model", last=1), keep("ModelRun", last=1)]

@@ -130,7 +130,7 @@ def explain(
     from tfx_janitor.report.explanation_text import explanation_lines
     from tfx_janitor.report.explanation_tree import explanation_tree
     from tfx_janitor.report.moment import Moment
-    from tfx_janitor.retention.settle import decision_of
+    from tfx_janitor.retention.decide import decision_of
     from tfx_janitor.survey.survey import judge
 
     asked_ms = moment_ms(at)

@@ -30,8 +30,8 @@ from tfx_janitor.deletion.whole import check_whole
 from tfx_janitor.lineage.snapshot import ArtifactState, Snapshot
 from tfx_janitor.payload.places import Place, parse, resolve
 from tfx_janitor.policy.schema import RetentionPolicy
+from tfx_janitor.retention.decide import decision_of
 from tfx_janitor.retention.plan import Decision, Reason
-from tfx_janitor.retention.settle import decision_of
 from tfx_janitor.survey.crew import Failed
 from tfx_janitor.survey.survey import judge
 

@@ -1,7 +1,7 @@
 """What a rule keeps: the words of `keep`, one field each, and how they are put together.
 
-What each word means for a group of artifacts stands in `retention.keeps` and the modules that it names; docs/policy.md
-tells it to users.
+What each word means for a group of artifacts stands in `retention.keeps` and the modules that it names;
+docs/policy.md tells it to users.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ from tfx_janitor.rehearsal.uses import FOUND_BY_STATE, Uses
 from tfx_janitor.retention.case import MODEL, PUSHED_MODEL, Case
 from tfx_janitor.retention.facts import Evidence, StorageFacts, Verified
 from tfx_janitor.retention.plan import Reason
-from tfx_janitor.retention.settle import Settlement, nominate, settle
+from tfx_janitor.retention.settle import nominate, settle
+from tfx_janitor.retention.settlement import Settlement
 from tfx_janitor.retention.timestamps import to_ms
 
 MOST_ENDS = 300

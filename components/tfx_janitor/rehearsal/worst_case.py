@@ -20,9 +20,11 @@ from tfx_janitor.policy.schema import RetentionPolicy, Rule
 from tfx_janitor.rehearsal.adverse import NEWEST_MS, Adversary, Family
 from tfx_janitor.rehearsal.imagined import PUSHABLE, Names, Run, fitting, imagine, row_of, storage
 from tfx_janitor.retention.case import MODEL, MODEL_RUN, Case
+from tfx_janitor.retention.decide import decide
 from tfx_janitor.retention.facts import Evidence
 from tfx_janitor.retention.plan import Decision
-from tfx_janitor.retention.settle import Settlement, decide, nominate, settle
+from tfx_janitor.retention.settle import nominate, settle
+from tfx_janitor.retention.settlement import Settlement
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from tfx_janitor.report.lineage_names import LineageNames
 from tfx_janitor.report.moment import Moment
 from tfx_janitor.retention.case import Case
 from tfx_janitor.retention.plan import Decision, Reason, Verdict, verdict_of
-from tfx_janitor.retention.settle import Settlement
+from tfx_janitor.retention.settlement import Settlement
 from tfx_janitor.retention.timestamps import to_iso
 
 if TYPE_CHECKING:

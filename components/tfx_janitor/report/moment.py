@@ -16,7 +16,7 @@ from tfx_janitor.report.finding import Found, NotFound, find
 from tfx_janitor.report.text import count, second
 from tfx_janitor.retention.case import PUSHED_MODEL
 from tfx_janitor.retention.plan import Reason, Verdict, verdict_of
-from tfx_janitor.retention.settle import Settlement
+from tfx_janitor.retention.settlement import Settlement
 
 Tense = Literal["past", "present", "future"]
 

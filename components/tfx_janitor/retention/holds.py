@@ -2,7 +2,7 @@
 
 A lineage hold sees the case alone, a storage hold also what storage says. Each yields pairs of an artifact
 row and a reason. Holds that depend on what else is deleted (`hold.shared-payload`, `hold.no-verified-
-survivor`, `hold.newest-checkpoint`) are in `settle`.
+survivor`, `hold.newest-checkpoint`) are in `dependent_holds`.
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ from tfx_janitor.errors import JanitorError
 from tfx_janitor.payload import checkpoints
 from tfx_janitor.payload.verification import Level
 from tfx_janitor.policy.schema import CheckpointRule
+from tfx_janitor.retention.decide import judge_checkpoints
 from tfx_janitor.retention.facts import CheckpointFact
 from tfx_janitor.retention.plan import CheckpointDecision
-from tfx_janitor.retention.settle import judge_checkpoints
 from tfx_janitor.survey import look
 from tfx_janitor.survey.crew import Crew
 from tfx_janitor.survey.survey import with_verdict

@@ -14,10 +14,12 @@ from tfx_janitor.payload.places import Place, PlaceError, parse, resolve
 from tfx_janitor.payload.verification import Level
 from tfx_janitor.retention.answers import members_with_budget
 from tfx_janitor.retention.case import PRESENT, PUSHED_MODEL, Case
+from tfx_janitor.retention.decide import decide, judge_checkpoints
 from tfx_janitor.retention.facts import CheckpointFact, Evidence, StorageFacts, Verified
 from tfx_janitor.retention.metrics import metrics_of, payloads_with_metrics
 from tfx_janitor.retention.plan import Plan
-from tfx_janitor.retention.settle import Nomination, Settlement, decide, judge_checkpoints, nominate, settle
+from tfx_janitor.retention.settle import nominate, settle
+from tfx_janitor.retention.settlement import Nomination, Settlement
 from tfx_janitor.survey import look
 from tfx_janitor.survey.crew import Crew, Failed
 
