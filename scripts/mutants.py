@@ -42,7 +42,8 @@ SURVIVORS = ROOT / "docs" / "mutation-survivors.md"
 MODULES = {
     **dict.fromkeys(("snapshot", "paths"), "lineage"),
     **dict.fromkeys(("case", "holds", "judgement", "keeps", "calendar", "metrics"), "retention"),
-    **dict.fromkeys(("property_groups", "lineage_words", "answers", "settle", "pruning"), "retention"),
+    **dict.fromkeys(("property_groups", "lineage_words", "answers", "pruning"), "retention"),
+    **dict.fromkeys(("settlement", "dependent_holds", "settle", "decide"), "retention"),
 }
 """Those that decide what stays, with their folders: whose an artifact is, who keeps it, who goes."""
 

@@ -291,6 +291,14 @@ def test_a_payload_in_a_payload_is_shared_both_ways(history: History, inside: bo
     assert codes(judged(history)[old.model.id]) == ["hold.shared-payload"]
 
 
+@pytest.mark.parametrize("uri", ["/", "file:///", "//", "/.."])
+def test_an_artifact_that_claims_the_whole_disk_holds_all_that_lies_there(history: History, uri: str) -> None:
+    pipeline = history.pipeline()
+    old, _ = pipeline.run().train(), pipeline.run().train()
+    history.pipeline("other").run().execute("x.Copier", outputs={"copy": Output("Copy", uri=uri)})
+    assert codes(judged(history)[old.model.id]) == ["hold.shared-payload"]
+
+
 def test_a_sibling_whose_name_begins_alike_is_another_place(history: History) -> None:
     pipeline = history.pipeline()
     old, _ = pipeline.run().train(), pipeline.run().train()

@@ -255,3 +255,17 @@ def test_an_evaluation_that_cannot_be_read_stays_as_long_as_it_may_speak() -> No
     decisions = past.decisions(rules=[rule(), keep("ModelEvaluation", ids=[1])], evidence=evidence)
     assert decisions[evaluations[0]].reasons[0].code == "hold.evidence"
     assert decisions[evaluations[1]].verdict == "delete"
+
+
+def test_a_payload_that_ranks_a_model_run_is_told_beside_it() -> None:
+    past = PureHistory()
+    model, model_run, _ = past.run(day=1).train()
+    evaluation = past.artifact("ModelEvaluation", day=1)
+    past.run(day=1).execute("Evaluator", inputs={"model": model}, outputs=[evaluation])
+    past.run(day=2).execute("Evaluator", outputs=[past.artifact("ModelEvaluation", day=2)])
+    evidence = Evidence(metrics={evaluation - FIRST_ARTIFACT: {"accuracy": 0.5}})
+    rules = [rule("ModelRun"), keep("ModelEvaluation", last=1)]
+    assert told(past.decisions(rules=rules, evidence=evidence)[evaluation]) == [
+        f"hold.evidence: it alone tells the accuracy of ModelRun {model_run}, which stays and rule modelrun "
+        f"ranks [artifact {evaluation} > artifact {model_run}]"
+    ]

@@ -225,6 +225,32 @@ def test_the_old_stays_while_no_survivor_of_its_group_is_whole(past: PureHistory
     assert past.deleted(rules=rules) == [first.model]
 
 
+def test_what_stays_by_a_pin_alone_does_not_stand_for_the_others(past: PureHistory) -> None:
+    pinned, second, third = retrained(past, 3)
+    past.pin(pinned.model)
+    past.damaged = {third.model: "torn"}
+    assert told(past.decisions(rules=ONE_MODEL)[second.model]) == [
+        "hold.no-verified-survivor: no surviving model of its group is whole "
+        f"(model {third.model}: torn) [artifact {second.model}]"
+    ]
+    settled = past.settlement(rules=ONE_MODEL, trusting=True)
+    assert [ids(group) for group in settled.groups_to_verify()] == [[third.model]]
+
+
+def test_what_is_pinned_and_stays_for_another_reason_as_well_does(past: PureHistory) -> None:
+    pinned, second, third = retrained(past, 3)
+    past.pin(pinned.model)
+    past.damaged = {third.model: "torn"}
+    assert past.deleted(rules=[keep("Model", last=1, ids=[pinned.model])]) == [second.model]
+    past.served = {pinned.pushed}
+    assert past.deleted(rules=ONE_MODEL) == [second.model]
+    past.served = set()
+    distilled = past.artifact("Distilled", day=4)
+    past.run(day=4).execute("Distiller", inputs=[pinned.model], outputs=[distilled])
+    past.run(day=5).execute("Copier", inputs=[distilled], outputs=[past.artifact("Model", day=5)])
+    assert past.deleted(rules=[keep("Model", last=1, ancestors_of="model")]) == [second.model]
+
+
 def test_where_nobody_verified_a_survivor_nothing_is_said_of_any(past: PureHistory) -> None:
     first, _ = retrained(past)
     past.unverified = True

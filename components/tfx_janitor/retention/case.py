@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfx_janitor.lineage.paths import Derivations
-from tfx_janitor.lineage.snapshot import ACTIVE, INPUTS, OUTPUTS, ArtifactState, EventKind, Snapshot
+from tfx_janitor.lineage.snapshot import ACTIVE, INPUTS, OUTPUTS, ArtifactState, EventKind, Snapshot, Value
 from tfx_janitor.policy.schema import RetentionPolicy, Rule
 from tfx_janitor.retention.facts import Evidence
 from tfx_janitor.retention.plan import Step
@@ -77,7 +77,7 @@ class Case:
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
-        """The groups of all rules that keep artifacts, in the policy's order."""
+        """The groups of all rules that keep artifacts, in the order of their first members."""
         members: dict[tuple[str, tuple[object, ...]], list[int]] = {}
         rules = {rule.name: rule for rule in self.policy.rules}
         for row, governing in self.governed.items():
@@ -125,7 +125,7 @@ class Case:
             # The Evaluator writes the id; a ModelValidator of old stores may have left only the URI.
             model_id = snapshot.property(blessing, "current_model_id")
             model = snapshot.row(model_id) if isinstance(model_id, int) and model_id else None
-            uri = str(snapshot.property(blessing, "current_model"))
+            uri = snapshot.property(blessing, "current_model")
             for named in self._models_by_uri.get(uri, ()) if model is None else (model,):
                 found.setdefault(named, []).append(blessing)
         return found
@@ -182,8 +182,8 @@ class Case:
         return Derivations(self.snapshot)
 
     @cached_property
-    def _models_by_uri(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
+    def _models_by_uri(self) -> dict[Value | None, list[int]]:
+        found: dict[Value | None, list[int]] = {}
         for row in self.snapshot.rows_of_type(MODEL):
             found.setdefault(self.snapshot.artifacts.uri[row], []).append(row)
         return found

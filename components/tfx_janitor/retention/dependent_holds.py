@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from tfx_janitor.payload.places import Place
 from tfx_janitor.retention import holds
-from tfx_janitor.retention.case import MODEL, MODEL_RUN, Case
+from tfx_janitor.retention.case import MODEL, MODEL_RUN
 from tfx_janitor.retention.facts import StorageFacts
 from tfx_janitor.retention.plan import Reason
 from tfx_janitor.retention.settlement import Settlement
@@ -83,15 +83,13 @@ def unverified_survivors(settlement: Settlement) -> Held:
                 yield row, Reason("hold.no-verified-survivor", detail, path=(case.artifact_step(row),))
 
 
-def clusters(case: Case, facts: StorageFacts) -> dict[int, tuple[int, ...]]:
+def clusters(facts: StorageFacts) -> dict[int, tuple[int, ...]]:
     """Rows by row whose payloads may touch; a served destination takes part as -1 - row of its PushedModel.
 
     Sorted by path components, everything inside a payload follows it directly, so one pass finds the chains.
     """
-    members = [(place.scheme, (*place.path.split("/"),), row) for row, place in facts.places.items()]
-    members += [
-        (place.scheme, (*place.path.split("/"),), -1 - row) for row, place in facts.destinations.items()
-    ]
+    members = [(place.scheme, _parts(place), row) for row, place in facts.places.items()]
+    members += [(place.scheme, _parts(place), -1 - row) for row, place in facts.destinations.items()]
     members.sort()
     found: dict[int, tuple[int, ...]] = {}
     chain: list[int] = []
@@ -110,3 +108,8 @@ def clusters(case: Case, facts: StorageFacts) -> dict[int, tuple[int, ...]]:
 
 def _touches(one: Place, other: Place) -> bool:
     return one == other or one.contains(other) or other.contains(one)
+
+
+def _parts(place: Place) -> tuple[str, ...]:
+    """Path components: those of a place begin those of all that lies in it, also where it is the root."""
+    return tuple(place.path.rstrip("/").split("/"))

@@ -50,7 +50,7 @@ def settle(nomination: Nomination, facts: StorageFacts, *, trusting: bool = Fals
     """
     case = nomination.case
     held: dict[int, list[Reason]] = holds.held_by_storage(case, facts)
-    touching = clusters(case, facts)
+    touching = clusters(facts)
     # What storage was not asked about is never deleted.
     deletions = {row for row in nomination.rows if row not in held and row in facts.places}
     while True:
