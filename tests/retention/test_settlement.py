@@ -103,6 +103,7 @@ def test_a_payload_that_nobody_looked_at_is_unknown_even_without_another_reason(
     ("mine", "others"),
     [
         ("/pipelines/a/b", "/pipelines/a/b"),
+        ("/pipelines/a/b", "/"),
         ("/pipelines/a/b", "/pipelines/a/b/c/d"),
         ("/pipelines/a/b", "/pipelines/a"),
         ("/pipelines/a/b", "/pipelines"),

@@ -111,5 +111,5 @@ def _touches(one: Place, other: Place) -> bool:
 
 
 def _parts(place: Place) -> tuple[str, ...]:
-    """Path components: those of a place begin those of all that lies in it, also where it is the root."""
-    return tuple(place.path.rstrip("/").split("/"))
+    """Path components, of which the root has none: a place's begin those of all that lies in it."""
+    return tuple(filter(None, place.path.split("/")))
