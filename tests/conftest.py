@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import Phase, settings
 
-# A busy machine is no failure; what takes too long for good is ended by pytest-timeout.
-settings.register_profile("patient", deadline=None)
+# A busy machine is no failure; what takes too long for good is ended by pytest-timeout. Where changes are
+# judged the examples are always the same, so that a red run is about the change; elsewhere they are fresh.
+settings.register_profile("patient", deadline=None, derandomize="CI" in os.environ)
 # Many short looks at code that is broken on purpose: always the same examples, none of them made smaller.
 settings.register_profile(
     "mutation",
