@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from tests.builders import History, Training, keep_models
 from tests.cli.conftest import Call
+from tfx_janitor.deletion import acts
 
 
 @pytest.fixture
@@ -45,6 +49,11 @@ def test_a_pin_is_set_listed_and_released(on: Call, trained: Training):
         (["unpin", "1"], "no pin stands on artifact 1"),
         (["history", "4711"], "no artifact 4711"),
         (["history", "--limit", "0"], "--limit"),
+        (["history", "--verify", "1"], "expected --verify without ID"),
+        (["history", "--head", "sha256:" + "0" * 64], "expected --verify beside --head"),
+        (["history", "--plan", "plan.json"], "expected --verify beside --head"),
+        (["history", "--verify", "--head", "abc"], "64 hexadecimal digits, got 'abc'"),
+        (["history", "--verify", "--plan", "no-such.json"], "no-such.json: No such file"),
     ],
 )
 def test_bad_input_is_2(on: Call, trained: Training, arguments: list[str], told: str):
@@ -77,3 +86,104 @@ def test_history_of_one_artifact_tells_of_it_alone(on: Call, history: History):
     assert "  plan sha256:" in shown
     assert "  policy sha256:" in shown
     assert on("history", models[2]).out == "no acts\n"
+
+
+def _alter(history: History, act_id: int, **texts: str) -> None:
+    """Alters texts of an act with MLMD itself."""
+    (row,) = history.store.get_executions_by_id([act_id])
+    for name, value in texts.items():
+        row.custom_properties[name].string_value = value
+    history.store.put_executions([row])
+
+
+@pytest.fixture
+def applied(on: Call, history: History) -> Path:
+    """A plan that was applied and purged."""
+    pipeline = history.pipeline()
+    for _ in range(3):
+        pipeline.retrain(pushed=False, blessed=None)
+    path = history.home / "plan.json"
+    on("plan", "--policy", history.policy_file(rules=[keep_models(last=1)]), "--out", path)
+    assert on("apply", path).code == 0
+    assert on("purge").code == 0
+    return path
+
+
+def test_a_history_as_written_tells_the_head_to_note(on: Call, history: History, applied: Path):
+    marking, purging = acts.read(history.store)
+    assert purging.seal is not None
+    shown = on("history", "--verify", "--plan", applied)
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out == (
+        "2 acts: all as written\n"
+        f"head {purging.seal.hash}  act {purging.id}\n"
+        "note the head elsewhere: --verify --head HASH tells later if the newest acts are gone\n"
+    )
+    told = on("history", "--verify", "--plan", applied, "--head", purging.seal.hash, "--format", "json")
+    assert told.code == 0
+    assert told.json == {
+        "schema": "tfx-janitor/history-verification/v1",
+        "metadata": history.url,
+        "plan_id": marking.details["plan_id"],
+        "heads": [{"act_id": purging.id, "hash": purging.seal.hash}],
+        "findings": [],
+        "summary": {"acts": 2, "sealed": 2, "findings": 0, "well": True},
+    }
+    assert on("history", "--format", "json").json["acts"][0]["hash"] == purging.seal.hash
+
+
+def test_an_altered_act_is_1_with_what_was_expected_and_found(on: Call, history: History, applied: Path):
+    _, purging = acts.read(history.store)
+    _alter(history, purging.id, actor="somebody@else")
+    assert purging.seal is not None
+    shown = on("history", "--verify")
+    assert shown.code == 1
+    assert f"altered-act  act {purging.id}: its kind, time, actor," in shown.out
+    assert f"\n  expected {purging.seal.begun}\n  found    sha256:" in shown.out
+    assert "\n2 acts: 1 finding\n" in shown.out
+
+    told = on("history", "--verify", "--format", "json")
+    assert told.code == 1
+    (finding,) = told.json["findings"]
+    assert (finding["kind"], finding["act_id"]) == ("altered-act", purging.id)
+    assert finding["expected"] == purging.seal.begun != finding["found"]
+    assert told.json["summary"] == {"acts": 2, "sealed": 2, "findings": 1, "well": False}
+
+
+def test_a_head_that_is_gone_is_1(on: Call, applied: Path):
+    shown = on("history", "--verify", "--head", "sha256:" + "0" * 64)
+    assert shown.code == 1
+    assert shown.out.startswith("missing-head: no act has the hash that was noted")
+
+
+def test_a_plan_file_that_was_altered_is_1(on: Call, applied: Path):
+    applied.write_text(applied.read_text().replace("Trainer", "Painter"))
+    shown = on("history", "--verify", "--plan", applied)
+    assert shown.code == 1
+    assert shown.out.startswith("altered-plan: the plan says its id is sha256:")
+    assert on("history", "--verify", "--plan", applied, "--format", "json").json["plan_id"] is None
+
+
+def test_a_plan_that_was_never_applied_is_1(on: Call, history: History, applied: Path):
+    other = history.home / "other.json"
+    on("plan", "--policy", history.policy_file(rules=[keep_models(last=2)]), "--out", other)
+    shown = on("history", "--verify", "--plan", other)
+    assert shown.code == 1
+    assert "no act applied it" in shown.out
+    assert json.loads(other.read_text())["id"] in shown.out
+
+
+def test_how_many_acts_carry_a_hash_is_told(on: Call, history: History, applied: Path):
+    for act in acts.read(history.store):
+        _alter(history, act.id, begun_hash="")
+    assert on("history", "--verify").out == "2 acts, 0 with a hash: all as written\n"
+
+
+def test_an_act_that_cannot_be_read_is_told_without_a_traceback(on: Call, history: History, applied: Path):
+    marking, _ = acts.read(history.store)
+    _alter(history, marking.id, details="no JSON")
+    for command in (["history"], ["purge"], ["apply", applied]):
+        answer = on(*command)
+        assert (answer.code, answer.out) == (2, "")
+        assert f"act {marking.id} cannot be read" in answer.err
+    assert on("history", "--verify").code == 1

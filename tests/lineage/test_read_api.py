@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.builders import TRAINER, History, Output
+from tfx_janitor.deletion import pins
 from tfx_janitor.lineage import read_api
 from tfx_janitor.lineage.snapshot import INPUTS, OUTPUTS, ArtifactState, ExecutionState
 
@@ -124,3 +125,15 @@ def test_an_execution_that_appears_while_reading_is_still_seen(tmp_path: Path, m
     artifact = snapshot.row(model.id)
     assert artifact is not None
     assert row in snapshot.executions_of(artifact, INPUTS)
+
+
+def test_a_pin_that_lost_its_properties_holds_all_the_same(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    model = history.pipeline().run().train().model
+    pin = pins.pin(history.site(), model.id, "audit")
+    (context,) = history.store.get_contexts_by_id([pin.context_id])
+    context.ClearField("custom_properties")
+    history.store.put_contexts([context])
+    (read,) = read_api.read_pins(history.store)
+    assert (read.artifact_id, read.context_id, read.released_ms) == (model.id, pin.context_id, None)
+    assert read.stands(history.later(days=1))

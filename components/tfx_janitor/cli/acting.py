@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +10,7 @@ import typer
 from tfx_janitor.cli.exits import finish
 from tfx_janitor.cli.options import Approve, Format, Now, OptionalPolicy, OutputFormat, Policy
 from tfx_janitor.cli.printing import print_json, show
-from tfx_janitor.cli.site import opened, read_policy
+from tfx_janitor.cli.site import opened, read_plan, read_policy
 from tfx_janitor.errors import JanitorError, Refused
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from tfx_janitor.deletion.acts import Outcome
     from tfx_janitor.deletion.site import Site
-    from tfx_janitor.retention.plan import Plan
 
 _CHUNK = 1000
 
@@ -37,7 +35,7 @@ def apply(
     """
     from tfx_janitor.deletion.apply import apply as carry_out
 
-    made = _read_plan(plan)
+    made = read_plan(plan)
     with opened(ctx, now=now, readonly=False) as site:
         outcomes = carry_out(site, made, approved=approve)
         names = _names(site.store, outcomes)
@@ -106,16 +104,6 @@ def restore(
     restored = any(outcome.done == "restored" for outcome in outcomes)
     hint = "the next gc judges it again: pin what must stay, or change the policy"
     _tell("restore", site, outcomes, names, format, plan_id=plan, hints=[hint] if restored else [])
-
-
-def _read_plan(path: str) -> Plan:
-    from tfx_janitor.retention.plan import Plan
-
-    try:
-        return Plan.from_json(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise JanitorError(f"expected a plan made by `tfx-janitor plan --out`, but {path}: {why}") from None
 
 
 def _names(store: MetadataStore, outcomes: Iterable[Outcome]) -> dict[int, str]:

@@ -8,16 +8,19 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from tfx_janitor.cli.options import moment_ms
 from tfx_janitor.cli.progress import Bar, progress_bar
+from tfx_janitor.errors import JanitorError
 
 if TYPE_CHECKING:
     from tfx_janitor.deletion.site import Site
     from tfx_janitor.policy.schema import RetentionPolicy
+    from tfx_janitor.retention.plan import Plan
     from tfx_janitor.survey.crew import Threads
 
 
@@ -72,6 +75,22 @@ def read_policy(path: str) -> RetentionPolicy:
 
     read = RetentionPolicy.from_json if path.endswith(".json") else RetentionPolicy.from_yaml
     return read(path)
+
+
+def read_plan(path: str) -> Plan:
+    """The plan in a file.
+
+    Raises:
+      PlanError: not a plan, or changed since it was made.
+      JanitorError: no file that can be read.
+    """
+    from tfx_janitor.retention.plan import Plan
+
+    try:
+        return Plan.from_json(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise JanitorError(f"expected a plan made by `tfx-janitor plan --out`, but {path}: {why}") from None
 
 
 def clock_ms() -> int:

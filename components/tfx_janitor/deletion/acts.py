@@ -3,7 +3,8 @@
 An act is begun, with everything that it is about to touch, before its first effect, and ended with what
 became of each item. So a crash leaves an act that never ended, and nothing that no act tells of. Acts are
 found by type; they sit in no context, and an INPUT event on an artifact changes neither caching nor
-resolution in TFX.
+resolution in TFX. Each carries hashes that name the acts before it (`seals`), so that it shows when one is
+altered or taken away (`chain`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from tfx_janitor.deletion import seals
+from tfx_janitor.deletion.seals import Link, Seal
 from tfx_janitor.deletion.site import Site
+from tfx_janitor.errors import JanitorError
 from tfx_janitor.lineage.snapshot import ACT_TYPE_PREFIX, ExecutionState
 from tfx_janitor.version import VERSION
 
@@ -27,6 +31,14 @@ BATCH = 1000
 """Artifacts an act at most: what an act records stays small enough for every backend."""
 
 _INPUT = 3
+
+_LOOK_BACK = 4
+"""How many of the newest acts a new one looks at. Only where more janitors than this begin at the same moment
+is one of their acts named by none."""
+
+
+class DamagedAct(JanitorError):
+    """An act whose record cannot be read any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,8 @@ class Act:
       details: what was recorded with it, such as plan_id, policy, grace_ms, reason.
       touches: what it was about to do.
       outcomes: what became of it, by item; empty until it ended.
+      seal: its hashes; None for an act of a version that wrote none.
+      damage: what of its record cannot be read any more, and is empty here; "" for a sound one.
     """
 
     id: int
@@ -79,6 +93,8 @@ class Act:
     details: Mapping[str, Any]
     touches: tuple[Touch, ...]
     outcomes: tuple[Outcome, ...] = field(default=())
+    seal: Seal | None = None
+    damage: str = ""
 
 
 def begin(site: Site, kind: Kind, touches: Sequence[Touch], details: Mapping[str, Any]) -> int:
@@ -93,41 +109,63 @@ def begin(site: Site, kind: Kind, touches: Sequence[Touch], details: Mapping[str
     from ml_metadata.proto import metadata_store_pb2 as mlmd
 
     type_id = site.store.put_execution_type(mlmd.ExecutionType(name=ACT_TYPE_PREFIX + kind))
+    previous = _unnamed(site.store)
     execution = mlmd.Execution(type_id=type_id, last_known_state=int(ExecutionState.RUNNING))
-    execution.custom_properties["at_ms"].int_value = site.now_ms
-    execution.custom_properties["actor"].string_value = site.actor
-    execution.custom_properties["version"].string_value = VERSION
-    execution.custom_properties["details"].string_value = json.dumps(details, sort_keys=True)
-    act_id = site.store.put_executions([execution])[0]
-    events = []
+    recorded = json.dumps(details, sort_keys=True)
+    act = Act(0, kind, site.now_ms, site.actor, VERSION, False, json.loads(recorded), tuple(touches))
+    values = execution.custom_properties
+    values["at_ms"].int_value = site.now_ms
+    values["actor"].string_value = site.actor
+    values["version"].string_value = VERSION
+    values["details"].string_value = recorded
+    values["previous"].string_value = json.dumps(previous)
+    values["begun_hash"].string_value = seals.beginning(act, previous)
+    edges = []
     for touch in touches:
-        event = mlmd.Event(
-            artifact_id=touch.artifact_id,
-            execution_id=act_id,
-            type=_INPUT,
-            milliseconds_since_epoch=site.now_ms,
-        )
+        event = mlmd.Event(artifact_id=touch.artifact_id, type=_INPUT, milliseconds_since_epoch=site.now_ms)
         event.path.steps.add().key = touch.what
-        events.append(event)
-    if events:
-        site.store.put_events(events)
-    return act_id
+        edges.append((0, None, event))
+    # In one transaction: whoever reads an act reads all of what it touches, whenever the writer was killed.
+    return site.store.put_lineage_subgraph([execution], [], [], edges)[0][0]
 
 
 def end(site: Site, act_id: int, outcomes: Iterable[Outcome]) -> None:
     """Records what became of an act's items, and that it is over."""
     execution = site.store.get_executions_by_id([act_id])[0]
-    recorded = [[o.artifact_id, o.done, o.detail, o.bytes] for o in outcomes]
-    execution.custom_properties["outcomes"].string_value = json.dumps(recorded)
+    became = list(outcomes)
+    values = execution.custom_properties
+    values["outcomes"].string_value = json.dumps([[o.artifact_id, o.done, o.detail, o.bytes] for o in became])
+    values["ended_hash"].string_value = seals.end(values["begun_hash"].string_value, became)
     execution.last_known_state = int(ExecutionState.COMPLETE)
     site.store.put_executions([execution])
 
 
-def read(store: MetadataStore, artifact_id: int | None = None) -> list[Act]:
-    """All acts of a store, or those that touched one artifact, in the order in which they were begun."""
+def read(
+    store: MetadataStore,
+    artifact_id: int | None = None,
+    *,
+    kinds: Iterable[Kind] = KINDS,
+    damaged: bool = False,
+) -> list[Act]:
+    """All acts of a store, or those that touched one artifact, in the order in which they were begun.
+
+    They are those of one moment: an act that begins meanwhile is not among them, and so none is that names
+    one which is not.
+
+    Args:
+      damaged: also gives acts whose record cannot be read, for who wants to know of them.
+
+    Raises:
+      DamagedAct: the record of one cannot be read, and nobody asked for such.
+    """
+    from ml_metadata.metadata_store import ListOptions, OrderByField
+
+    newest = store.get_executions(ListOptions(limit=1, order_by=OrderByField.ID, is_asc=False))
+    last = newest[0].id if newest else 0
     executions: list[tuple[Kind, Any]] = []
-    for kind in KINDS:
-        executions.extend((kind, row) for row in store.get_executions_by_type(ACT_TYPE_PREFIX + kind))
+    for kind in kinds:
+        rows = store.get_executions_by_type(ACT_TYPE_PREFIX + kind)
+        executions.extend((kind, row) for row in rows if row.id <= last)
     executions.sort(key=lambda pair: pair[1].id)
     touches: dict[int, list[Touch]] = {}
     ids = [row.id for _, row in executions]
@@ -136,14 +174,55 @@ def read(store: MetadataStore, artifact_id: int | None = None) -> list[Act]:
             what = event.path.steps[0].key if event.path.steps else ""
             touches.setdefault(event.execution_id, []).append(Touch(event.artifact_id, what))
     acts = [_act(kind, row, touches.get(row.id, [])) for kind, row in executions]
-    if artifact_id is None:
-        return acts
-    return [act for act in acts if any(touch.artifact_id == artifact_id for touch in act.touches)]
+    if artifact_id is not None:
+        acts = [act for act in acts if any(touch.artifact_id == artifact_id for touch in act.touches)]
+    for act in acts:
+        if act.damage and not damaged:
+            raise DamagedAct(
+                f"act {act.id} cannot be read: {act.damage}; somebody altered it in the metadata store, and "
+                "`tfx-janitor history --verify` tells what else"
+            )
+    return acts
+
+
+def _unnamed(store: MetadataStore) -> list[Link]:
+    """What a new act names: the newest acts that none has named, as they are now, ascending by id.
+
+    Whoever names an act has a higher id, so among the newest ones of all kinds it shows who is named.
+    """
+    rows = sorted((row for kind in KINDS for row in _newest(store, kind)), key=lambda row: row.id)
+    found = [(row.id, seal) for row in rows[-_LOOK_BACK:] if (seal := _seal(row)) is not None]
+    named = {link for _, seal in found for link in seal.previous}
+    return [link for act_id, seal in found if (link := (act_id, seal.hash)) not in named]
+
+
+def _newest(store: MetadataStore, kind: Kind) -> Iterable[Any]:
+    """The newest acts of a kind. MLMD lists those of a type in any order; its Python wrapper cannot ask."""
+    from ml_metadata.proto import metadata_store_pb2 as mlmd
+    from ml_metadata.proto import metadata_store_service_pb2 as service
+
+    request = service.GetExecutionsByTypeRequest(type_name=ACT_TYPE_PREFIX + kind)
+    request.options.max_result_size = _LOOK_BACK
+    request.options.order_by_field.field = mlmd.ListOperationOptions.OrderByField.ID
+    request.options.order_by_field.is_asc = False
+    response = service.GetExecutionsByTypeResponse()
+    store._call("GetExecutionsByType", request, response)
+    return response.executions
 
 
 def _act(kind: Kind, row: Any, touches: list[Touch]) -> Act:
     values = row.custom_properties
-    recorded = json.loads(values["outcomes"].string_value) if "outcomes" in values else []
+    details: dict[str, Any] = {}
+    outcomes: tuple[Outcome, ...] = ()
+    damage = ""
+    try:
+        details = _details(values["details"].string_value)
+    except ValueError:
+        damage = "its details are not what was written"
+    try:
+        outcomes = _outcomes(values["outcomes"].string_value)
+    except (ValueError, TypeError):
+        damage = "its outcomes are not what was written"
     return Act(
         id=row.id,
         kind=kind,
@@ -151,7 +230,38 @@ def _act(kind: Kind, row: Any, touches: list[Touch]) -> Act:
         actor=values["actor"].string_value,
         version=values["version"].string_value,
         ended=row.last_known_state == ExecutionState.COMPLETE,
-        details=json.loads(values["details"].string_value or "{}"),
+        details=details,
         touches=tuple(sorted(touches, key=lambda touch: touch.artifact_id)),
-        outcomes=tuple(Outcome(*item) for item in recorded),
+        outcomes=outcomes,
+        seal=_seal(row),
+        damage=damage,
     )
+
+
+def _details(recorded: str) -> dict[str, Any]:
+    details = json.loads(recorded or "{}")
+    if not isinstance(details, dict):
+        raise ValueError(f"expected an object, got {details!r}")
+    return details
+
+
+def _outcomes(recorded: str) -> tuple[Outcome, ...]:
+    outcomes = tuple(Outcome(*item) for item in json.loads(recorded or "[]"))
+    for outcome in outcomes:
+        kinds = [type(value) for value in (outcome.artifact_id, outcome.done, outcome.detail, outcome.bytes)]
+        if kinds != [int, str, str, int]:
+            raise ValueError(f"expected numbers and texts, got {outcome}")
+    return outcomes
+
+
+def _seal(row: Any) -> Seal | None:
+    values = row.custom_properties
+    if not values["begun_hash"].string_value:
+        return None
+    try:
+        previous = tuple(
+            (int(number), str(digest)) for number, digest in json.loads(values["previous"].string_value)
+        )
+    except (ValueError, TypeError):
+        previous = ()  # then its beginning has another hash, and shows it
+    return Seal(previous, values["begun_hash"].string_value, values["ended_hash"].string_value or None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from tfx_janitor.deletion import acts, limits
+from tfx_janitor.deletion import acts, limits, seals
 from tfx_janitor.deletion.acts import BATCH, Outcome, Touch
 from tfx_janitor.deletion.marks import checkpoint_marks
 from tfx_janitor.deletion.site import Site
@@ -100,7 +100,8 @@ def _needed(now: Decision | None) -> str | None:
 
 
 def _mark(site: Site, batch: Sequence[Decision], details: dict) -> list[Outcome]:
-    act = acts.begin(site, "apply", [Touch(d.artifact_id, "mark") for d in batch], details)
+    touches = [Touch(d.artifact_id, "mark") for d in batch]
+    act = acts.begin(site, "apply", touches, {**details, "decided": seals.decided(batch)})
     answers = transition(
         site.store,
         {decision.artifact_id: decision.updated_ms for decision in batch},
@@ -122,7 +123,8 @@ def _mark_checkpoints(
 ) -> list[Outcome]:
     touches = [Touch(decision.artifact_id, "prune") for decision, _ in batch]
     marked = {str(decision.artifact_id): names for decision, names in batch}
-    act = acts.begin(site, "apply", touches, {**details, "checkpoints": marked})
+    decided = seals.decided(decision for decision, _ in batch)
+    act = acts.begin(site, "apply", touches, {**details, "decided": decided, "checkpoints": marked})
     outcomes = []
     for decision, names in batch:
         size = sum(c.bytes for c in decision.prunes if [c.directory, c.name] in names)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from tfx_janitor.deletion import acts
+from tfx_janitor.deletion import acts, pin_records
 from tfx_janitor.deletion.acts import Outcome, Touch
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.errors import JanitorError
@@ -41,16 +41,14 @@ def pin(site: Site, artifact_id: int, reason: str, until_ms: int | None = None) 
         raise JanitorError(f"artifact {artifact_id} is DELETED: there is nothing left to pin")
     act = acts.begin(site, "pin", [Touch(artifact_id, "pin")], {"reason": reason, "until_ms": until_ms})
     type_id = site.store.put_context_type(mlmd.ContextType(name=PIN_CONTEXT_TYPE))
-    # The act's id makes the name unique: an artifact may be pinned again, and by several people.
-    context = mlmd.Context(type_id=type_id, name=f"artifact-{artifact_id}-act-{act}")
+    context = mlmd.Context(type_id=type_id, name=pin_records.name(artifact_id, act))
     made = Pin(0, artifact_id, reason, site.actor, site.now_ms, until_ms)
-    values = context.custom_properties
-    values["artifact_id"].int_value = artifact_id
-    values["since_ms"].int_value = site.now_ms
-    values["reason"].string_value = reason
-    values["actor"].string_value = site.actor
-    if until_ms is not None:
-        values["until_ms"].int_value = until_ms
+    told = pin_records.values(artifact_id, reason, site.actor, site.now_ms, until_ms)
+    for key, value in told.items():
+        if isinstance(value, str):
+            context.custom_properties[key].string_value = value
+        else:
+            context.custom_properties[key].int_value = value
     context_id = site.store.put_contexts([context])[0]
     attribution = mlmd.Attribution(artifact_id=artifact_id, context_id=context_id)
     site.store.put_attributions_and_associations([attribution], [])
@@ -69,8 +67,9 @@ def unpin(site: Site, artifact_id: int) -> list[Pin]:
         raise JanitorError(
             f"no pin stands on artifact {artifact_id} in {site.metadata}; `tfx-janitor pins` lists them"
         )
-    act = acts.begin(site, "unpin", [Touch(artifact_id, "unpin")], {})
-    contexts = site.store.get_contexts_by_id([p.context_id for p in standing])
+    pins = [p.context_id for p in standing]
+    act = acts.begin(site, "unpin", [Touch(artifact_id, "unpin")], {"contexts": pins})
+    contexts = site.store.get_contexts_by_id(pins)
     for context in contexts:
         context.custom_properties["released_ms"].int_value = site.now_ms
     site.store.put_contexts(contexts)

@@ -17,6 +17,7 @@ from tfx_janitor.retention.timestamps import to_iso
 
 if TYPE_CHECKING:
     from tfx_janitor.deletion.acts import Act, Outcome
+    from tfx_janitor.deletion.history import HistoryVerification
 
 
 def outcomes_document(
@@ -67,9 +68,38 @@ def history_document(acts: Sequence[Act], *, metadata: str) -> dict[str, Any]:
                 "details": dict(act.details),
                 "touches": [{"artifact_id": t.artifact_id, "what": t.what} for t in act.touches],
                 "outcomes": [_outcome(outcome) for outcome in act.outcomes],
+                "hash": None if act.seal is None else act.seal.hash,
             }
             for act in acts
         ],
+    }
+
+
+def history_verification_document(
+    verified: HistoryVerification, *, metadata: str, plan_id: str | None = None
+) -> dict[str, Any]:
+    """Whether acts, plans and pins are as they were written; the heads' hashes are to be noted elsewhere."""
+    return {
+        "schema": "tfx-janitor/history-verification/v1",
+        "metadata": metadata,
+        "plan_id": plan_id,
+        "heads": [{"act_id": act_id, "hash": digest} for act_id, digest in verified.heads],
+        "findings": [
+            {
+                "kind": finding.kind,
+                "act_id": finding.act_id,
+                "detail": finding.detail,
+                "expected": finding.expected,
+                "found": finding.found,
+            }
+            for finding in verified.findings
+        ],
+        "summary": {
+            "acts": verified.acts,
+            "sealed": verified.sealed,
+            "findings": len(verified.findings),
+            "well": not verified.findings,
+        },
     }
 
 

@@ -18,6 +18,7 @@ from tfx_janitor.report.text import count, second, size, text
 
 if TYPE_CHECKING:
     from tfx_janitor.deletion.acts import Act, Outcome
+    from tfx_janitor.deletion.history import HistoryVerification
 
 
 def act_lines(acts: Iterable[Act], artifact_id: int | None = None, most: int = 20) -> Iterator[Text]:
@@ -53,6 +54,25 @@ def _item(outcome: Outcome) -> str:
     freed = f", {size(outcome.bytes)}" if outcome.bytes else ""
     detail = f": {outcome.detail}" if outcome.detail else ""
     return f"{outcome.done} artifact {outcome.artifact_id}{freed}{detail}"
+
+
+def history_verification_lines(verified: HistoryVerification) -> Iterator[Text]:
+    """What is altered or gone, with the hash that was expected and the one that was found; and the heads."""
+    for finding in verified.findings:
+        of = "" if finding.act_id is None else f"  act {finding.act_id}"
+        yield Text.assemble((finding.kind, "bold red"), text(f"{of}: {finding.detail}"))
+        for name, digest in (("expected", finding.expected), ("found", finding.found)):
+            if digest is not None:
+                yield text(f"  {name:8} {digest}", "dim")
+    hashed = "" if verified.sealed == verified.acts else f", {verified.sealed:,} with a hash"
+    told = count(len(verified.findings), "finding") if verified.findings else "all as written"
+    yield text(f"{count(verified.acts, 'act')}{hashed}: {told}")
+    for act_id, digest in verified.heads:
+        yield text(f"head {digest}  act {act_id}")
+    if verified.heads:
+        yield text(
+            "note the head elsewhere: --verify --head HASH tells later if the newest acts are gone", "dim"
+        )
 
 
 def pin_table(pins: Iterable[Pin]) -> Table:
