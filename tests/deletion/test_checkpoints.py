@@ -45,7 +45,7 @@ def test_the_state_file_is_written_before_a_byte_goes_and_the_index_before_the_s
     run = write_checkpoints(tmp_path, (1, 2))
     seen: list[tuple[str, list[str]]] = []
 
-    def watch(directory: str, names: list[str], **_: object):
+    def watch(_: int, names: list[str]):
         seen.append(((run / "checkpoint").read_text(), list(names)))
         return checkpoints.Removed()
 

@@ -287,6 +287,24 @@ def test_a_purge_that_died_after_the_payload_went_is_finished(history: History, 
     assert history.states(runs[0].model, runs[1].model) == ["DELETED", "DELETED"]
 
 
+def test_a_mark_that_was_taken_back_is_not_ours_when_somebody_else_marks(history: History) -> None:
+    runs = three_runs(history)
+    apply(history.site(), planned(history, history.policy(rules=[keep_models(last=1)], grace="1d")))
+    restore(history.site(), [runs[0].model.id])
+    history.set_state(runs[0].model, "MARKED_FOR_DELETION")
+    outcomes = purge(history.site(now_ms=history.later(days=2)))
+    assert done(outcomes) == {runs[1].model.id: "purged"}
+
+
+def test_a_mark_that_came_too_late_is_not_ours(history: History) -> None:
+    runs = three_runs(history)
+    plan = planned(history, history.policy(rules=[keep_models(last=1)], grace="1d"))
+    history.set_state(runs[0].model, "MARKED_FOR_DELETION")
+    assert done(apply(history.site(), plan))[runs[0].model.id] == "skipped"
+    outcomes = purge(history.site(now_ms=history.later(days=2)))
+    assert done(outcomes) == {runs[1].model.id: "purged"}
+
+
 def test_a_purge_that_died_amid_the_bytes_is_finished(history: History, monkeypatch) -> None:
     runs = three_runs(history)
     apply(history.site(), planned(history, history.policy(rules=[keep_models(last=1)])))

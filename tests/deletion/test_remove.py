@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from tfx_janitor.deletion import remove
-from tfx_janitor.deletion.remove import TRASH, RemovalError, Removed, finish, in_trash, unlink_files, vanish
+from tfx_janitor.deletion.remove import (
+    TRASH,
+    RemovalError,
+    Removed,
+    finish,
+    in_trash,
+    opened,
+    unlink_files,
+    vanish,
+)
 from tfx_janitor.payload.places import Place
 
 
@@ -149,17 +158,19 @@ def test_named_files_go_in_order_and_the_directory_stays(root: Path) -> None:
     for name in ("ckpt-1.index", "ckpt-1.data-00000-of-00001", "ckpt-10.index"):
         (directory / name).write_bytes(b"12345")
     names = ["ckpt-1.index", "ckpt-1.data-00000-of-00001", "ckpt-1.meta"]
-    assert unlink_files(str(directory), names, roots=[place(directory)]) == Removed(10, 2)
+    with opened(str(directory), roots=[place(directory)]) as directory_fd:
+        assert unlink_files(directory_fd, names) == Removed(10, 2)
     assert [path.name for path in directory.iterdir()] == ["ckpt-10.index"]
 
 
 @pytest.mark.parametrize("name", ["../model", "a/b", "", ".", "..", "nul\0"])
 def test_only_plain_names_are_unlinked(root: Path, name: str) -> None:
-    with pytest.raises(RemovalError, match="plain file name"):
-        unlink_files(str(root), [name], roots=[place(root)])
+    plain = pytest.raises(RemovalError, match="plain file name")
+    with opened(str(root), roots=[place(root)]) as directory_fd, plain:
+        unlink_files(directory_fd, [name])
 
 
-def test_files_outside_the_roots_are_not_unlinked(root: Path) -> None:
-    with pytest.raises(RemovalError, match="not inside"):
-        unlink_files(str(root / "model/7"), ["saved_model.pb"], roots=[place(root / "model/8")])
-    assert (root / "model/7/saved_model.pb").exists()
+def test_a_directory_outside_the_roots_is_not_opened(root: Path) -> None:
+    directory = opened(str(root / "model/7"), roots=[place(root / "model/8")])
+    with pytest.raises(RemovalError, match="not inside"), directory:
+        pass

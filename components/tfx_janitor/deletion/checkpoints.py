@@ -10,7 +10,7 @@ import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from tfx_janitor.deletion.remove import Removed, unlink_files, vanish
+from tfx_janitor.deletion.remove import Removed, finish_at, opened, unlink_files, vanish_at
 from tfx_janitor.payload import checkpoints
 from tfx_janitor.payload.checkpoints import Checkpoint, CheckpointState
 from tfx_janitor.payload.places import Place
@@ -21,9 +21,10 @@ class PruneOrder:
     """Checkpoints to delete in one directory.
 
     Attributes:
-      directory: absolute path.
+      directory: absolute path, links resolved.
       names: literal checkpoint names; one that is not there is passed over.
-      half_gone: names that an earlier attempt was cut off at: they go too if their `.index` is gone.
+      half_gone: names that an earlier attempt was cut off at: they go too if their `.index` is gone, and
+        what is left of them in the trash.
       not_restorable: names of those that stay although they are damaged, which must not become the latest.
       roots: the directory must be one of these or lie inside one.
     """
@@ -39,24 +40,32 @@ def prune(order: PruneOrder) -> Removed:
     """Carries out an order.
 
     Raises:
-      RemovalError: the directory is outside the roots.
+      RemovalError: the directory is outside the roots, or a link has taken its place.
+      JanitorError: its state file cannot be read; nothing was changed.
       OSError: the file system refused; the next run finishes, for a checkpoint without `.index` is
         incomplete.
     """
-    found = checkpoints.read_directory(order.directory)
+    with opened(order.directory, roots=order.roots) as directory_fd:
+        return _prune(order, directory_fd)
+
+
+def _prune(order: PruneOrder, directory_fd: int) -> Removed:
+    directory = _path_of(directory_fd, order.directory)
+    found = checkpoints.read_directory(directory)
     going = [c for c in found.checkpoints if c.name in order.names or _is_rest(c, order.half_gone)]
     if found.state is not None:
         staying = [c for c in found.checkpoints if c not in going]
         after = state_after(found.state, staying, order.not_restorable)
         if after != found.state:
-            checkpoints.write_state(order.directory, after)
+            checkpoints.write_state(directory, after)
     removed = Removed()
+    for name in order.half_gone:
+        removed += finish_at(directory_fd, name)
     for checkpoint in going:
         if checkpoint.format == "orbax":
-            path = os.path.join(order.directory, checkpoint.files[0])
-            removed += vanish(path, checkpoint.name, roots=order.roots)
+            removed += vanish_at(directory_fd, checkpoint.files[0], checkpoint.name)
         else:
-            removed += unlink_files(order.directory, _index_first(checkpoint.files), roots=order.roots)
+            removed += unlink_files(directory_fd, _index_first(checkpoint.files))
     return removed
 
 
@@ -89,6 +98,12 @@ def state_after(
         timestamps=tuple(stamps.get(c.name, c.modified_ms / 1000) for c in complete) if stamps else (),
         last_preserved=state.last_preserved,
     )
+
+
+def _path_of(descriptor: int, path: str) -> str:
+    """A path that leads to an open directory whatever its own path leads to by now; its own without /proc."""
+    link = f"/proc/self/fd/{descriptor}"
+    return link if os.path.isdir(link) else path
 
 
 def _is_rest(checkpoint: Checkpoint, half_gone: Collection[str]) -> bool:

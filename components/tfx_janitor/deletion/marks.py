@@ -8,7 +8,7 @@ it back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tfx_janitor.deletion.acts import Act
 
@@ -18,10 +18,14 @@ CheckpointName = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class ArtifactMark:
-    """The act that marked an artifact last, and whether a purge of it has begun since."""
+    """The act that marked an artifact last.
+
+    Attributes:
+      begun: whether a purge of it ever began.
+    """
 
     act: Act
-    begun: bool
+    begun: bool = False
 
     def due(self, now_ms: int) -> bool:
         """Whether its grace is over."""
@@ -52,14 +56,24 @@ class CheckpointMark:
 
 
 def artifact_marks(known: Iterable[Act]) -> dict[int, ArtifactMark]:
-    """By artifact id, ascending, the last mark on it; whether it stands is what its state says."""
+    """By artifact id, ascending, the last mark on it; whether it stands is what its state says.
+
+    An act that ended without marking it made no mark, and one that took it back ends the mark: what is marked
+    after that, somebody else marked. An act that was cut off may have marked it, and counts.
+    """
     marks: dict[int, ArtifactMark] = {}
     for act in known:
+        done = {outcome.artifact_id: outcome.done for outcome in act.outcomes}
         for touch in act.touches:
-            if touch.what == "mark":
-                marks[touch.artifact_id] = ArtifactMark(act, begun=False)
-            elif touch.what == "purge" and touch.artifact_id in marks:
-                marks[touch.artifact_id] = ArtifactMark(marks[touch.artifact_id].act, begun=True)
+            artifact_id, became = touch.artifact_id, done.get(touch.artifact_id)
+            mark = marks.get(artifact_id)
+            if touch.what == "mark" and became in (None, "marked"):
+                # That a purge began stays known: an act that was cut off may not have marked anything.
+                marks[artifact_id] = ArtifactMark(act) if mark is None else replace(mark, act=act)
+            elif touch.what == "purge" and mark is not None:
+                marks[artifact_id] = replace(mark, begun=True)
+            elif became in ("rescued", "restored") and "closes" not in act.details:
+                marks.pop(artifact_id, None)
     return dict(sorted(marks.items()))
 
 

@@ -23,12 +23,12 @@ from tfx_janitor.deletion.marks import (
     artifact_marks,
     checkpoint_marks,
 )
-from tfx_janitor.deletion.remove import Removed, finish, vanish
+from tfx_janitor.deletion.remove import Removed, finish_at, opened, vanish_at
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
 from tfx_janitor.deletion.whole import check_whole
 from tfx_janitor.lineage.snapshot import ArtifactState, Snapshot
-from tfx_janitor.payload.places import Place, parse, resolve
+from tfx_janitor.payload.places import Place, resolve, unfollowed
 from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.decide import decision_of
 from tfx_janitor.retention.plan import Decision, Reason
@@ -40,9 +40,15 @@ Decisions = Mapping[int, Decision]
 
 @dataclass(frozen=True, slots=True)
 class RemovalOrder:
-    """One payload to remove: its URI, the label of its entry in the trash, the roots it must lie inside."""
+    """One payload to remove.
 
-    uri: str
+    Attributes:
+      path: absolute, links in it followed but for the last name: the place that was judged.
+      label: of its entry in the trash.
+      roots: it must lie inside one of these.
+    """
+
+    path: str
     label: str
     roots: tuple[Place, ...]
 
@@ -51,11 +57,12 @@ def remove_payload(order: RemovalOrder) -> Removed:
     """Makes a payload disappear and removes its bytes, or finishes what a crash left of that.
 
     Raises:
-      RemovalError: it is not inside the roots.
+      RemovalError: it is not inside the roots, or a link has come into its path since it was judged.
       OSError: the file system refused.
     """
-    path = parse(order.uri).path
-    return finish(path, order.label, roots=order.roots) + vanish(path, order.label, roots=order.roots)
+    directory, name = os.path.split(order.path)
+    with opened(directory, roots=order.roots) as directory_fd:
+        return finish_at(directory_fd, order.label) + vanish_at(directory_fd, name, order.label)
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,7 @@ def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]
     for group in going.values():
         roots = judges.roots(group[0].mark.act)
         for start in range(0, len(group), BATCH):
-            outcomes += _remove(site, snapshot, group[start : start + BATCH], roots)
+            outcomes += _remove(site, snapshot, group[start : start + BATCH], roots, judges)
     due = [mark for mark in checkpoint_marks(known) if mark.due(site.now_ms)]
     due = [mark for mark in due if _is_ours(site, snapshot, mark.artifact_id)]
     for start in range(0, len(due), BATCH):
@@ -117,6 +124,7 @@ class _Judges:
     def __init__(self, site: Site, snapshot: Snapshot, policy: RetentionPolicy | None) -> None:
         self._site, self._snapshot, self._policy = site, snapshot, policy
         self._by_digest: dict[str, Decisions] = {}
+        self._places: dict[str, Mapping[int, Place]] = {}
 
     def of(self, act: Act, artifact_id: int) -> Decision | None:
         """The stricter of the judgements under the act's policy and under the one in force."""
@@ -131,6 +139,10 @@ class _Judges:
         judgements = [self._judged(policy).get(artifact_id) for policy in self._policies(act)]
         return [] if None in judgements else [j for j in judgements if j is not None]
 
+    def place(self, act: Act, row: int) -> Place | None:
+        """Where a payload lay when it was judged, links followed; None if it never was."""
+        return self._places.get(self._policies(act)[0].digest, {}).get(row)
+
     def roots(self, act: Act) -> tuple[Place, ...]:
         return tuple(resolve(root) for root in self._policies(act)[0].roots)
 
@@ -144,6 +156,7 @@ class _Judges:
         found = self._by_digest.get(policy.digest)
         if found is None:
             settlement = judge(self._site.case(self._snapshot, policy), self._site.crew, policy.verify)
+            self._places[policy.digest] = settlement.facts.places
             governed = settlement.nomination.case.governed
             decisions = (decision_of(settlement, row) for row in governed)
             found = self._by_digest[policy.digest] = {d.artifact_id: d for d in decisions}
@@ -170,7 +183,7 @@ def _is_ours(site: Site, snapshot: Snapshot, artifact_id: int) -> bool:
 
 def _taken_away(uri: str) -> bool:
     """Whether nothing lies at a URI, while what it lay in is there: else its disk may not be mounted."""
-    path = parse(uri).path
+    path = unfollowed(uri).path
     return not os.path.lexists(path) and os.path.isdir(os.path.dirname(path))
 
 
@@ -205,14 +218,25 @@ def _rescue(site: Site, snapshot: Snapshot, needed: Sequence[tuple[_Marked, Reas
 
 
 def _remove(
-    site: Site, snapshot: Snapshot, batch: Sequence[_Marked], roots: tuple[Place, ...]
+    site: Site, snapshot: Snapshot, marked: Sequence[_Marked], roots: tuple[Place, ...], judges: _Judges
 ) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    batch: list[_Marked] = []
+    orders: list[RemovalOrder] = []
+    for mark in marked:
+        place = unfollowed(snapshot.artifacts.uri[mark.row])
+        judged = judges.place(mark.mark.act, mark.row)
+        # A link is judged by where it leads, and goes itself.
+        if judged in (None, place) or os.path.islink(place.path):
+            batch.append(mark)
+            orders.append(RemovalOrder(place.path, f"artifact-{mark.artifact_id}", roots))
+        else:
+            detail = f"it lay at {judged} when it was judged, and now lies at {place}"
+            outcomes.append(Outcome(mark.artifact_id, "skipped", detail))
+    if not batch:
+        return outcomes
     details = {"plan_ids": sorted({marked.mark.act.details["plan_id"] for marked in batch})}
     act = acts.begin(site, "purge", [Touch(mark.artifact_id, "purge") for mark in batch], details)
-    orders = [
-        RemovalOrder(snapshot.artifacts.uri[mark.row], f"artifact-{mark.artifact_id}", roots)
-        for mark in batch
-    ]
     answers = site.crew.run("purge", remove_payload, orders)
     gone = [mark for mark, answer in zip(batch, answers, strict=True) if not isinstance(answer, Failed)]
     states = transition(
@@ -221,16 +245,16 @@ def _remove(
         source=ArtifactState.MARKED_FOR_DELETION,
         target=ArtifactState.DELETED,
     )
-    outcomes = []
+    done = []
     for mark, answer in zip(batch, answers, strict=True):
         if isinstance(answer, Failed):
-            outcomes.append(Outcome(mark.artifact_id, "failed", answer.error))
+            done.append(Outcome(mark.artifact_id, "failed", answer.error))
             continue
         problem = states[mark.artifact_id]
         detail = "" if problem is None else f"its bytes are gone, but {problem}"
-        outcomes.append(Outcome(mark.artifact_id, "failed" if problem else "purged", detail, answer.bytes))
-    acts.end(site, act, outcomes)
-    return outcomes
+        done.append(Outcome(mark.artifact_id, "failed" if problem else "purged", detail, answer.bytes))
+    acts.end(site, act, done)
+    return [*outcomes, *done]
 
 
 def _prune(site: Site, snapshot: Snapshot, marks: Sequence[CheckpointMark], judges: _Judges) -> list[Outcome]:

@@ -1,24 +1,30 @@
 """The only lines that remove bytes.
 
 Everything here works relative to directory descriptors and never follows a link, so that swapping a directory
-for a link between a check and a deletion gains nobody anything. Names are literal; nothing globs.
+for a link between a check and a deletion gains nobody anything. Nor does it enter another mount: what lies
+there is somebody else's. Names are literal; nothing globs.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tfx_janitor.errors import JanitorError
-from tfx_janitor.payload.places import Place
+from tfx_janitor.payload.places import Place, parse
 
 TRASH = ".tfx-janitor-trash"
 """Directory beside a payload into which it is renamed before its bytes go; servers and TFX ignore it."""
 
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_PASS_THROUGH = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+"""For directories on the way: those one may often enter, but not list."""
+
+_DESCRIPTORS = "/proc/self/fdinfo"
 
 
 class RemovalError(JanitorError):
@@ -56,12 +62,20 @@ def vanish(path: str, label: str, *, roots: Sequence[Place]) -> Removed:
     """
     parent, name = _locate(path, roots)
     try:
-        parent_fd = os.open(parent, _OPEN_DIRECTORY)
+        parent_fd = _open(parent)
     except FileNotFoundError:
         return Removed()
     with _closing(parent_fd):
+        return vanish_at(parent_fd, name, label)
+
+
+def vanish_at(parent_fd: int, name: str, label: str) -> Removed:
+    """`vanish` for a name in a directory that is open."""
+    try:
         entry = _rename_into_trash(parent_fd, name, label)
         return Removed() if entry is None else _empty_entry(parent_fd, entry)
+    finally:
+        _tidy_up(parent_fd)
 
 
 def finish(path: str, label: str, *, roots: Sequence[Place]) -> Removed:
@@ -72,58 +86,82 @@ def finish(path: str, label: str, *, roots: Sequence[Place]) -> Removed:
       OSError: the file system refused.
     """
     parent, _ = _locate(path, roots)
+    try:
+        parent_fd = _open(parent)
+    except FileNotFoundError:
+        return Removed()
+    with _closing(parent_fd):
+        return finish_at(parent_fd, label)
+
+
+def finish_at(parent_fd: int, label: str) -> Removed:
+    """`finish` for a label in the trash of a directory that is open."""
     removed = Removed()
     try:
-        parent_fd = os.open(parent, _OPEN_DIRECTORY)
-    except FileNotFoundError:
-        return removed
-    with _closing(parent_fd):
         for entry in _entries(parent_fd, label):
             removed += _empty_entry(parent_fd, entry)
+    finally:
+        _tidy_up(parent_fd)
     return removed
 
 
 def in_trash(path: str, label: str) -> bool:
     """Whether an interrupted `vanish` of this path and label left bytes in the trash beside it."""
     try:
-        parent_fd = os.open(os.path.dirname(path), _OPEN_DIRECTORY)
-    except OSError:
+        parent_fd = _open(os.path.realpath(os.path.dirname(path)))
+        with _closing(parent_fd):
+            return bool(_entries(parent_fd, label))
+    except (OSError, RemovalError):  # no such directory, or no trash that anything could have been put into
         return False
-    with _closing(parent_fd):
-        return bool(_entries(parent_fd, label))
 
 
-def unlink_files(directory: str, names: Sequence[str], *, roots: Sequence[Place]) -> Removed:
+@contextlib.contextmanager
+def opened(directory: str, *, roots: Sequence[Place]) -> Iterator[int]:
+    """Holds a directory open whose files may be removed: what happens to its path meanwhile changes nothing.
+
+    Args:
+      directory: absolute path, without links: one that has come since it was resolved is refused.
+      roots: the directory must be one of these or lie inside one.
+
+    Yields:
+      Its descriptor, for `unlink_files`, `vanish_at` and `finish_at`.
+
+    Raises:
+      RemovalError: the directory is outside the roots, or a link leads to it.
+      OSError: it is not there, or the file system refused.
+    """
+    place = parse(directory)
+    if not any(root == place or root.contains(place) for root in roots):
+        raise RemovalError(_outside(directory, place.path, roots))
+    directory_fd = _open(place.path)
+    with _closing(directory_fd):
+        yield directory_fd
+
+
+def unlink_files(directory_fd: int, names: Sequence[str]) -> Removed:
     """Unlinks the named files of one directory, in the order given; those already gone are passed over.
 
     Args:
-      directory: absolute path of the directory, which stays.
+      directory_fd: the directory, as `opened` gave it; it stays.
       names: literal file names, one path component each.
-      roots: the directory must be one of these or lie inside one.
 
     Raises:
-      RemovalError: the directory is outside the roots, or a name is not a plain file name.
+      RemovalError: a name is not a plain file name.
       OSError: the file system refused; the files before the failing one are gone.
     """
     for name in names:
         if not _is_component(name):
-            raise RemovalError(f"expected a plain file name to remove in {directory}, got {name!r}")
-    real = os.path.realpath(directory)
-    place = Place("file", real)
-    if not any(root == place or root.contains(place) for root in roots):
-        raise RemovalError(_outside(directory, real, roots))
+            raise RemovalError(f"expected a plain file name to remove, got {name!r}")
     removed = Removed()
-    directory_fd = os.open(real, _OPEN_DIRECTORY)
-    with _closing(directory_fd):
-        for name in names:
-            with contextlib.suppress(FileNotFoundError):
-                removed += _unlink(directory_fd, name)
-        os.fsync(directory_fd)
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):
+            removed += _unlink(directory_fd, name)
+    os.fsync(directory_fd)
     return removed
 
 
 def _locate(path: str, roots: Sequence[Place]) -> tuple[str, str]:
-    if not os.path.isabs(path):
+    if not os.path.isabs(path) or "\0" in path:
         raise RemovalError(f"expected an absolute path to remove, got {path!r}")
     parent, name = os.path.split(path.rstrip("/"))
     if not _is_component(name):
@@ -133,6 +171,24 @@ def _locate(path: str, roots: Sequence[Place]) -> tuple[str, str]:
     if not any(root.contains(place) for root in roots):
         raise RemovalError(_outside(path, place.path, roots))
     return parent, name
+
+
+def _open(path: str) -> int:
+    """Opens a directory name by name from the top, so that a link put anywhere on the way is an error.
+
+    Args:
+      path: absolute, in the spelling that was checked.
+    """
+    descriptor = os.open("/", _OPEN_DIRECTORY)
+    *way, last = path.strip("/").split("/")
+    for name, flags in (*((name, _PASS_THROUGH) for name in way), (last, _OPEN_DIRECTORY)):
+        if name:
+            with _closing(descriptor):
+                try:
+                    descriptor = os.open(name, flags, dir_fd=descriptor)
+                except NotADirectoryError:
+                    raise RemovalError(f"{path}: {name} is a link or a file where a directory was") from None
+    return descriptor
 
 
 def _outside(path: str, real: str, roots: Sequence[Place]) -> str:
@@ -147,12 +203,8 @@ def _is_component(name: str) -> bool:
 def _rename_into_trash(parent_fd: int, name: str, label: str) -> str | None:
     if not _is_component(label):
         raise RemovalError(f"expected a plain name as trash label, got {label!r}")
-    try:
-        status = os.stat(name, dir_fd=parent_fd, follow_symlinks=False)
-    except FileNotFoundError:
+    if not _is_there(parent_fd, name):
         return None
-    if status.st_dev != os.fstat(parent_fd).st_dev:
-        raise RemovalError(f"{name} is a mount point; unmount it first")
     while True:
         with contextlib.suppress(FileExistsError):
             os.mkdir(TRASH, 0o700, dir_fd=parent_fd)
@@ -168,6 +220,10 @@ def _rename_into_trash(parent_fd: int, name: str, label: str) -> str | None:
                 if _is_there(parent_fd, name):  # so it was the trash that went
                     continue
                 return None  # another janitor was faster
+            except OSError as error:
+                if error.errno == errno.EBUSY:
+                    raise RemovalError(f"{name} is a mount point; unmount it first") from None
+                raise
             # On disk before any byte goes, or a power cut shows half a payload at a live URI.
             os.fsync(trash_fd)
         os.fsync(parent_fd)
@@ -206,35 +262,75 @@ def _empty_entry(parent_fd: int, entry: str) -> Removed:
     except FileNotFoundError:  # another attempt at the same payload emptied it
         return Removed()
     with _closing(trash_fd):
-        removed = _remove(trash_fd, entry, os.fstat(trash_fd).st_dev)
+        return _remove(trash_fd, entry)
+
+
+def _tidy_up(parent_fd: int) -> None:
     # Another payload of the same parent may be on its way through the trash: then it is not empty, and stays.
     with contextlib.suppress(OSError):
         os.rmdir(TRASH, dir_fd=parent_fd)
-    return removed
 
 
-def _remove(directory_fd: int, name: str, device: int) -> Removed:
-    try:
-        status = os.stat(name, dir_fd=directory_fd, follow_symlinks=False)
-    except FileNotFoundError:
-        return Removed()
-    if not stat.S_ISDIR(status.st_mode):
-        with contextlib.suppress(FileNotFoundError):
-            return _unlink(directory_fd, name)
-        return Removed()
-    if status.st_dev != device:
-        raise RemovalError(f"{name} is a mount point; unmount it first")
+def _remove(directory_fd: int, name: str) -> Removed:
+    """Removes a file or a tree.
+
+    It neither recurses nor holds more than one directory open, so that no depth is too deep.
+    """
+    mount = _mount(directory_fd)
     removed = Removed()
+    here, names = os.dup(directory_fd), [name]
+    above: list[tuple[str, list[str], tuple[int, int]]] = []  # the way back: what is left to do on each level
     try:
-        child_fd = os.open(name, _OPEN_DIRECTORY, dir_fd=directory_fd)
-    except FileNotFoundError:  # another attempt at the same payload was faster
-        return removed
-    with _closing(child_fd):
-        for child in os.listdir(child_fd):
-            removed += _remove(child_fd, child, device)
-    with contextlib.suppress(FileNotFoundError):
-        os.rmdir(name, dir_fd=directory_fd)
-    return removed
+        while True:
+            while names:
+                child = names.pop()
+                if not _is_directory(here, child):
+                    with contextlib.suppress(FileNotFoundError):
+                        removed += _unlink(here, child)
+                    continue
+                try:
+                    below = os.open(child, _OPEN_DIRECTORY, dir_fd=here)
+                except FileNotFoundError:  # another attempt at the same payload was faster
+                    continue
+                above.append((child, names, _identity(here)))
+                os.close(here)
+                here = below
+                if _mount(here) != mount:
+                    path = "/".join((TRASH, *(level[0] for level in above)))
+                    raise RemovalError(f"{path} is a mount point; unmount it first")
+                names = os.listdir(here)
+            if not above:
+                return removed
+            child, names, identity = above.pop()
+            parent = os.open("..", _OPEN_DIRECTORY, dir_fd=here)
+            os.close(here)
+            here = parent
+            if _identity(here) != identity:
+                raise RemovalError(f"{child} was moved elsewhere while it was being removed")
+            with contextlib.suppress(FileNotFoundError):
+                os.rmdir(child, dir_fd=here)
+    finally:
+        os.close(here)
+
+
+def _is_directory(directory_fd: int, name: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(name, dir_fd=directory_fd, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
+
+
+def _mount(descriptor: int) -> tuple[int, str]:
+    """What tells mounts apart. The device does not always: a bind mount has that of what it shows."""
+    device = os.fstat(descriptor).st_dev
+    with contextlib.suppress(OSError), open(f"{_DESCRIPTORS}/{descriptor}") as lines:
+        return device, next((line for line in lines if line.startswith("mnt_id:")), "")
+    return device, ""  # no Linux, or no /proc
 
 
 def _unlink(directory_fd: int, name: str) -> Removed:

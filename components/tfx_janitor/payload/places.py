@@ -90,6 +90,19 @@ def resolve(uri: str) -> Place:
     return parse(os.path.realpath(path))
 
 
+def unfollowed(uri: str) -> Place:
+    """Like `resolve`, but where the last name is a link it stands for itself: what a removal would take away.
+
+    Raises:
+      PlaceError: as `parse`.
+    """
+    scheme, path = _split(uri)
+    if scheme != LOCAL:
+        return parse(uri)
+    parent, name = os.path.split(path.rstrip("/"))
+    return resolve(uri) if name in ("", ".", "..") else parse(os.path.join(os.path.realpath(parent), name))
+
+
 def _split(uri: str) -> tuple[str, str]:
     if not uri or not uri.strip():
         raise PlaceError("expected an absolute path or a URI, got an empty string")

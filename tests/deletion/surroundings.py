@@ -1,0 +1,96 @@
+"""What surrounds a hostile payload: trees that must not change, mounts, and somebody who meddles."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tfx_janitor.deletion import remove
+
+Picture = dict[str, tuple[object, ...]]
+
+
+def picture(top: Path) -> Picture:
+    """Everything at or below a path, byte for byte: kind, mode, when it was written, and its content.
+
+    The time of a directory is that of the last name that came or went in it. Link counts are left out: a hard
+    link elsewhere may go.
+    """
+    seen: Picture = {}
+    for directory, names, files in os.walk(top):
+        for path in (directory, *(os.path.join(directory, name) for name in (*names, *files))):
+            status = os.lstat(path)
+            content: object = None
+            if stat.S_ISLNK(status.st_mode):
+                content = os.readlink(path)
+            elif stat.S_ISREG(status.st_mode):
+                content = Path(path).read_bytes()
+            seen[path] = (status.st_ino, status.st_mode, status.st_mtime_ns, content)
+    return seen
+
+
+def precious(top: Path) -> Path:
+    """A tree that looks like a payload and is none of the janitor's business."""
+    (top / "variables").mkdir(parents=True)
+    (top / "saved_model.pb").write_bytes(b"precious graph")
+    (top / "variables" / "variables.index").write_bytes(b"precious index")
+    (top / "variables" / "variables.data-00000-of-00001").write_bytes(b"precious tensors")
+    return top
+
+
+@contextlib.contextmanager
+def mounted(*arguments: str, target: Path, below: Path) -> Iterator[None]:
+    """Mounts something, and at the end unmounts everything below a path, wherever it has been moved by then.
+
+    Skips the test where one may not mount.
+    """
+    done = subprocess.run(["mount", *arguments, str(target)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"needs root and a kernel that mounts: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        unmount_all(below)
+
+
+def unmount_all(below: Path) -> None:
+    """Unmounts everything below a path."""
+    for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
+        point = line.split()[4]
+        if point.startswith(f"{below}/"):
+            subprocess.run(["umount", "--lazy", point], check=True)
+
+
+def just_before(
+    patch: pytest.MonkeyPatch, call: str, name: str, act: Callable[[], object], *, time: int = 1
+) -> None:
+    """Lets somebody act right before `remove` makes a call of `os` on a name the first time, or the nth."""
+    known: Any = remove.os
+    made = getattr(known, call)
+    times = iter(range(1, sys.maxsize))
+
+    def interposed(target: object, *arguments: object, **options: object) -> object:
+        if target == name and next(times) == time:
+            act()
+        return made(target, *arguments, **options)
+
+    patch.setattr(remove, "os", SimpleNamespace(**{**vars(known), call: interposed}))
+
+
+def swap_for_a_link(path: Path, target: Path, *, aside: Path) -> Callable[[], None]:
+    """Somebody who moves a directory aside and puts a link to another one in its place."""
+
+    def swap() -> None:
+        path.rename(aside)
+        path.symlink_to(target)
+
+    return swap
