@@ -231,20 +231,20 @@ def read_pins(store: MetadataStore) -> tuple[Pin, ...]:
     pins = []
     for context in store.get_contexts_by_type(PIN_CONTEXT_TYPE):
         values = _values(context)
-        artifact_id = values.get("artifact_id")
+        named = [values["artifact_id"]] if "artifact_id" in values else []
         # A pin that somebody stripped of its properties still holds what it is attributed to.
-        rows = store.get_artifacts_by_context(context.id) if artifact_id is None else ()
+        rows = () if named else store.get_artifacts_by_context(context.id)
         pins += [
             Pin(
                 context_id=context.id,
                 artifact_id=int(pinned),
                 reason=str(values.get("reason", "")),
                 actor=str(values.get("actor", "")),
-                since_ms=int(values.get("since_ms", context.create_time_since_epoch)),
+                since_ms=_optional_int(values.get("since_ms")) or context.create_time_since_epoch,
                 until_ms=_optional_int(values.get("until_ms")),
                 released_ms=_optional_int(values.get("released_ms")),
             )
-            for pinned in ([row.id for row in rows] if artifact_id is None else [artifact_id])
+            for pinned in (*named, *(row.id for row in rows))
         ]
     return tuple(sorted(pins, key=lambda pin: pin.context_id))
 
