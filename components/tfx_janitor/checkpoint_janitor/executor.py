@@ -148,7 +148,7 @@ def _write_plan(artifact: types.Artifact, plan: Plan, policy_digest: str) -> Non
 
 def _write_report(artifact: types.Artifact, report: Report) -> None:
     with _open(artifact, REPORT_FILE) as file:
-        file.write(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n")
+        file.write(json.dumps(report.to_dict(), indent=2) + "\n")
     with _open(artifact, REPORT_TEXT_FILE) as file:
         file.write(report.to_text())
 

@@ -174,8 +174,7 @@ def _refuse_to_overwrite(out: str) -> None:
 
 def _write(plan: Plan, out: str) -> None:
     try:
-        # A file name that is no text is written as \udc..: within JSON that means the very same name.
-        with open(out, "w", encoding="utf-8", errors="backslashreplace") as file:
+        with open(out, "w", encoding="utf-8") as file:
             file.writelines(plan.to_json())
     except OSError as error:
         raise JanitorError(f"the plan cannot be written to {out}: {error.strerror}") from None

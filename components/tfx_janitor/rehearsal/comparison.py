@@ -171,10 +171,10 @@ class Comparison:
         """The comparison as pieces of one JSON document, one change a line, ends with a newline."""
         head = {"schema": SCHEMA, "now": to_iso(self.new.now_ms), "metadata": self.new.metadata}
         sides = {"old": _side(self.old), "new": _side(self.new), "difference": self.difference.to_dict()}
-        yield json.dumps({**head, **sides}, ensure_ascii=False)[:-1] + ', "changes": ['
+        yield json.dumps({**head, **sides})[:-1] + ', "changes": ['
         separator = "\n"
         for change in self.changes:
-            yield separator + json.dumps(change.to_dict(), ensure_ascii=False)
+            yield separator + json.dumps(change.to_dict())
             separator = ",\n"
         yield "\n]}\n"
 

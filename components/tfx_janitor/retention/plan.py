@@ -262,10 +262,10 @@ class Plan:
             "now": to_iso(self.now_ms),
             **self._content(),
         }
-        yield json.dumps(head, ensure_ascii=False)[:-1] + ', "decisions": ['
+        yield json.dumps(head)[:-1] + ', "decisions": ['
         separator = "\n"
         for decision in self.decisions:
-            yield separator + json.dumps(decision.to_dict(), ensure_ascii=False)
+            yield separator + json.dumps(decision.to_dict())
             separator = ",\n"
         yield "\n]}\n"
 
