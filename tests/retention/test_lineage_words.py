@@ -127,6 +127,19 @@ def test_used_by_keeps_what_a_pipeline_ever_took(trained: Trained) -> None:
         f"keep.used_by (model): taken as input by execution {user} of serving-eu "
         f"[artifact {trained.models[1]} > execution {user}]"
     ]
+    alone = past.execution("Notebook", inputs=[trained.models[0]])
+    decision = past.decisions(rules=[keep("Model", used_by=["*"])])[trained.models[0]]
+    assert decision.verdict == "keep"
+    nobody = past.artifact("Schema")
+    past.run(day=3).execute("SchemaGen", outputs=[nobody])
+    past.run(day=4).execute("SchemaGen", outputs=[past.artifact("Schema")])
+    past.execution("Notebook", inputs=[nobody])
+    decisions = past.decisions(rules=[keep("Schema", used_by=["*"])])
+    assert told(decisions[nobody]) == [
+        f"keep.used_by (schema): taken as input by execution {alone + 3} of no known pipeline "
+        f"[artifact {nobody} > execution {alone + 3}]"
+    ]
+    assert past.decisions(rules=[keep("Schema", used_by=["s*"])])[nobody].verdict == "delete"
     decision = past.decisions(rules=[keep("Model", used_by=["serving-us", "batch-*"])])[trained.models[1]]
     assert told(decision) == [
         "expire.used_by (model): no pipeline serving-us or batch-* ever took it as input"

@@ -119,18 +119,20 @@ def ids(case: Case, group: Group, wanted: Sequence[int]) -> Judgement:
 def used_by(case: Case, group: Group, patterns: Sequence[str]) -> Judgement:
     """Keeps what an execution of a pipeline that fits ever took as input; the janitor's acts use nothing."""
     executions = case.snapshot.executions
-    fitting = {i for i, name in enumerate(executions.pipeline_names) if fits(patterns, name)}
+    # The last one stands for an execution without any pipeline, whose index is -1.
+    names = (*executions.pipeline_names, None)
+    fitting = [fits(patterns, name) for name in names]
     users: list[int | None] = []
     for row in group.rows:
         found = case.snapshot.executions_of(row, INPUTS)
         own = case.snapshot.janitor_executions
-        users.append(next((e for e in found if int(executions.pipeline[e]) in fitting and not own[e]), None))
+        users.append(next((e for e in found if fitting[executions.pipeline[e]] and not own[e]), None))
 
     def explain(at: int) -> str:
         user = users[at]
         if user is None:
             return f"no pipeline {' or '.join(patterns)} ever took it as input"
-        name = executions.pipeline_names[executions.pipeline[user]]
+        name = names[executions.pipeline[user]] or "no known pipeline"
         return f"taken as input by execution {executions.id[user]} of {name}"
 
     def path(at: int) -> tuple[Step, ...]:
