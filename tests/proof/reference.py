@@ -45,7 +45,7 @@ class Reference(Words):
         x, stale = self.executions[e], self.policy.get("stale_after")
         silent = self.now - x["updated"]
         running = x["state"] in ("NEW", "RUNNING") and e not in self.acts and e != self.own
-        return running and not (stale and silent >= milliseconds(stale))
+        return running and not (stale and silent > milliseconds(stale))
 
     def owner_of(self, a):
         e = self.producer[a]
