@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from tests.proof.protocol import laws
 from tests.proof.protocol.explore import Exploration, explore
 from tests.proof.protocol.laws import Law
-from tests.proof.protocol.world import BYTES_FIRST, CLAIM_FIRST, Cast, Protocol
+from tests.proof.protocol.world import BYTES_FIRST, CLAIM_FIRST, SHIPPED, Cast, Protocol
 
 ALONE = Cast(janitors=1, stale=False, consumer=False, person=False)
 TWO_JANITORS = replace(ALONE, janitors=2)
@@ -44,6 +44,7 @@ class Scene:
 HOLDS = (
     Scene("claim first: everybody at once", CLAIM_FIRST, EVERYBODY),
     Scene("bytes first: one janitor, launchers, nobody restores", BYTES_FIRST, LAUNCHERS),
+    Scene("what the package does: one janitor, launchers, nobody restores", SHIPPED, LAUNCHERS),
     Scene(
         "claim first, no assumption about launchers: what holds all the same",
         NO_ASSUMPTION,
@@ -87,10 +88,16 @@ BYTES_FIRST_BREAKS = (
     ),
     Scene(
         "bytes first: one janitor sets DELETED while another has the bytes in hand, and dies",
-        replace(BYTES_FIRST, begun_is_kept=True),
+        SHIPPED,
         TWO_JANITORS,
         (laws.next_run_settles_it,),
         laws.next_run_settles_it,
+    ),
+    Scene(
+        "bytes first, but the rows read before the acts: resurrected between the two reads",
+        replace(SHIPPED, reads_row_first=True),
+        LAUNCHERS,
+        broken=laws.live_is_whole,
     ),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Row = Literal["LIVE", "MARKED", "DELETED"]
@@ -155,7 +155,7 @@ CLAIM_FIRST = Protocol(
 )
 """The row becomes DELETED, if it is the one that was judged; then the bytes go."""
 
-SHIPPED = BYTES_FIRST
+SHIPPED = replace(BYTES_FIRST, begun_is_kept=True)
 """What the package does; `test_against_the_code.py` holds it to that."""
 
 
