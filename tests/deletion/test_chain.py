@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from tests.builders import History, Retraining, keep_models
+from tests.builders import History, Retraining, keep_models, prune_checkpoints
 from tfx_janitor.deletion import acts, pins, seals
 from tfx_janitor.deletion.acts import Act, Outcome, Touch
 from tfx_janitor.deletion.apply import apply
@@ -22,6 +22,7 @@ from tfx_janitor.deletion.history import HistoryVerification, verify
 from tfx_janitor.deletion.purge import purge
 from tfx_janitor.lineage.read_api import PIN_CONTEXT_TYPE
 from tfx_janitor.retention.plan import Plan
+from tfx_janitor.survey.crew import Threads
 from tfx_janitor.survey.survey import make_plan
 
 
@@ -585,3 +586,21 @@ def test_a_pin_set_while_looking_is_no_finding(
         looking.setattr(history.store, "get_contexts_by_type", meanwhile)
         assert verify(history.store).findings == ()
     assert verify(history.store).findings == ()
+
+
+def test_an_altered_act_of_marking_deletes_nothing(tmp_path: Path):
+    """Somebody shortens the grace of what was marked, artifacts and checkpoints."""
+    history = History(tmp_path)
+    pipeline = history.pipeline()
+    marked, _ = (pipeline.retrain(steps=(1, 2), pushed=False) for _ in range(2))
+    policy = history.policy(rules=[keep_models(last=1), prune_checkpoints(last=1)], grace="7d")
+    made = make_plan(history.case(policy), Threads(2), metadata=history.url, created_ms=0)
+    apply(history.site(), made)
+    for act in acts.read(history.store):
+        _rewrite(history, act, details=json.dumps({**act.details, "grace_ms": 0}))
+    outcomes = purge(history.site())
+    assert {outcome.done for outcome in outcomes} == {"skipped"}
+    assert {outcome.artifact_id for outcome in outcomes} >= {marked.model.id, marked.model_run.id}
+    assert "is not as it was written: see tfx-janitor history --verify" in outcomes[0].detail
+    assert marked.model.path.exists()
+    assert (marked.model_run.path / "ckpt-1.index").exists()

@@ -24,6 +24,7 @@ from tfx_janitor.deletion.marks import (
     checkpoint_marks,
 )
 from tfx_janitor.deletion.remove import Removed, finish_at, opened, vanish_at
+from tfx_janitor.deletion.seals import as_written
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
 from tfx_janitor.deletion.whole import check_whole
@@ -36,6 +37,8 @@ from tfx_janitor.survey.crew import Failed
 from tfx_janitor.survey.survey import judge
 
 Decisions = Mapping[int, Decision]
+
+_ALTERED = "act {}, which marked it, is not as it was written: see tfx-janitor history --verify"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +92,15 @@ def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]
     snapshot = site.read()
     judges = _Judges(site, snapshot, policy)
     outcomes: list[Outcome] = []
+    # A grace or a policy that somebody altered after the marking must not decide what goes.
+    altered = {act.id for act in known if act.kind == "apply" and not as_written(act)}
     going: dict[str, list[_Marked]] = defaultdict(list)
     needed: list[tuple[_Marked, Reason]] = []
     for marked in _standing(site, snapshot, known):
         mark = marked.mark
+        if mark.act.id in altered:
+            outcomes.append(Outcome(marked.artifact_id, "skipped", _ALTERED.format(mark.act.id)))
+            continue
         if mark.begun and _taken_away(snapshot.artifacts.uri[marked.row]):
             # The point of no return was passed: a purge took the payload away, but did not live to record it.
             going[mark.act.details["policy_digest"]].append(marked)
@@ -111,8 +119,13 @@ def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]
         roots = judges.roots(group[0].mark.act)
         for start in range(0, len(group), BATCH):
             outcomes += _remove(site, snapshot, group[start : start + BATCH], roots, judges)
-    due = [mark for mark in checkpoint_marks(known) if mark.due(site.now_ms)]
-    due = [mark for mark in due if _is_ours(site, snapshot, mark.artifact_id)]
+    inside = [m for m in checkpoint_marks(known) if _is_ours(site, snapshot, m.artifact_id)]
+    outcomes += [
+        Outcome(mark.artifact_id, "skipped", _ALTERED.format(mark.act.id))
+        for mark in inside
+        if mark.act.id in altered
+    ]
+    due = [mark for mark in inside if mark.act.id not in altered and mark.due(site.now_ms)]
     for start in range(0, len(due), BATCH):
         outcomes += _prune(site, snapshot, due[start : start + BATCH], judges)
     return outcomes

@@ -59,6 +59,11 @@ def beginning(act: Act, previous: Sequence[Link]) -> str:
     return _hash("tfx-janitor/act-begun/v1", content)
 
 
+def as_written(act: Act) -> bool:
+    """Whether the beginning of an act has the hash that it carries; an act of old carries none."""
+    return act.seal is None or beginning(act, act.seal.previous) == act.seal.begun
+
+
 def end(begun: str, outcomes: Iterable[Outcome]) -> str:
     """Hash of the end of an act, from that of its beginning."""
     rows = [[outcome.artifact_id, outcome.done, outcome.detail, outcome.bytes] for outcome in outcomes]
