@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tfx_janitor import effects
 from tfx_janitor.deletion import remove
 
 Picture = dict[str, tuple[object, ...]]
@@ -83,7 +84,9 @@ def just_before(
             act()
         return made(target, *arguments, **options)
 
-    patch.setattr(remove, "os", SimpleNamespace(**{**vars(known), call: interposed}))
+    meddling = SimpleNamespace(**{**vars(known), call: interposed})
+    for module in (remove, effects):
+        patch.setattr(module, "os", meddling)
 
 
 def swap_for_a_link(path: Path, target: Path, *, aside: Path) -> Callable[[], None]:

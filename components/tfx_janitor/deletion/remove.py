@@ -14,6 +14,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tfx_janitor import effects
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.payload.places import Place, parse
 
@@ -156,7 +157,7 @@ def unlink_files(directory_fd: int, names: Sequence[str]) -> Removed:
     for name in names:
         with contextlib.suppress(FileNotFoundError):
             removed += _unlink(directory_fd, name)
-    os.fsync(directory_fd)
+    effects.fsync(directory_fd, ".")
     return removed
 
 
@@ -207,7 +208,7 @@ def _rename_into_trash(parent_fd: int, name: str, label: str) -> str | None:
         return None
     while True:
         with contextlib.suppress(FileExistsError):
-            os.mkdir(TRASH, 0o700, dir_fd=parent_fd)
+            effects.mkdir(TRASH, 0o700, dir_fd=parent_fd)
         try:
             trash_fd = os.open(TRASH, _OPEN_DIRECTORY, dir_fd=parent_fd)
         except FileNotFoundError:  # whoever removed the payload beside this one tidied up in between
@@ -215,7 +216,7 @@ def _rename_into_trash(parent_fd: int, name: str, label: str) -> str | None:
         with _closing(trash_fd):
             entry = _free_name(trash_fd, label)
             try:
-                os.rename(name, entry, src_dir_fd=parent_fd, dst_dir_fd=trash_fd)
+                effects.rename(name, entry, src_dir_fd=parent_fd, dst_dir_fd=trash_fd)
             except FileNotFoundError:
                 if _is_there(parent_fd, name):  # so it was the trash that went
                     continue
@@ -225,8 +226,8 @@ def _rename_into_trash(parent_fd: int, name: str, label: str) -> str | None:
                     raise RemovalError(f"{name} is a mount point; unmount it first") from None
                 raise
             # On disk before any byte goes, or a power cut shows half a payload at a live URI.
-            os.fsync(trash_fd)
-        os.fsync(parent_fd)
+            effects.fsync(trash_fd, TRASH)
+        effects.fsync(parent_fd, "..")
         return entry
 
 
@@ -268,7 +269,7 @@ def _empty_entry(parent_fd: int, entry: str) -> Removed:
 def _tidy_up(parent_fd: int) -> None:
     # Another payload of the same parent may be on its way through the trash: then it is not empty, and stays.
     with contextlib.suppress(OSError):
-        os.rmdir(TRASH, dir_fd=parent_fd)
+        effects.rmdir(TRASH, dir_fd=parent_fd)
 
 
 def _remove(directory_fd: int, name: str) -> Removed:
@@ -308,7 +309,7 @@ def _remove(directory_fd: int, name: str) -> Removed:
             if _identity(here) != identity:
                 raise RemovalError(f"{child} was moved elsewhere while it was being removed")
             with contextlib.suppress(FileNotFoundError):
-                os.rmdir(child, dir_fd=here)
+                effects.rmdir(child, dir_fd=here)
     finally:
         os.close(here)
 
@@ -335,7 +336,7 @@ def _mount(descriptor: int) -> tuple[int, str]:
 
 def _unlink(directory_fd: int, name: str) -> Removed:
     size = os.stat(name, dir_fd=directory_fd, follow_symlinks=False).st_size
-    os.unlink(name, dir_fd=directory_fd)
+    effects.unlink(name, dir_fd=directory_fd)
     return Removed(size, 1)
 
 

@@ -6,8 +6,6 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-import tenacity
-
 from tfx_janitor.errors import JanitorError
 
 if TYPE_CHECKING:
@@ -49,9 +47,10 @@ def open_config(config: metadata_store_pb2.ConnectionConfig, *, readonly: bool) 
     Raises:
       StoreError: no store there, or it cannot be opened.
     """
-    import ml_metadata
     from ml_metadata import errors
     from ml_metadata.proto import metadata_store_pb2
+
+    from tfx_janitor.lineage.patience import PatientStore
 
     url = url_of(config)
     path = config.sqlite.filename_uri
@@ -63,15 +62,9 @@ def open_config(config: metadata_store_pb2.ConnectionConfig, *, readonly: bool) 
     own.sqlite.connection_mode = sqlite.READONLY if readonly else sqlite.READWRITE
     # Many pipelines may write to one sqlite file: a busy database is waited for, not failed on.
     own.retry_options.max_num_retries = max(own.retry_options.max_num_retries, 100)
-    waiting = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type((errors.AbortedError, errors.UnavailableError)),
-        wait=tenacity.wait_random_exponential(multiplier=0.05, max=2),
-        stop=tenacity.stop_after_delay(60),
-        reraise=True,
-    )
     try:
-        store = waiting(ml_metadata.MetadataStore, own)
-        waiting(store.get_artifact_types)
+        store = PatientStore(own)
+        store.get_artifact_types()
     except (errors.StatusError, RuntimeError) as error:
         raise StoreError(f"{url} does not open as an MLMD store: {error}") from None
     return store

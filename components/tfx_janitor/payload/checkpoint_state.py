@@ -6,19 +6,27 @@ It holds a CheckpointState message as text (checkpoint_state.proto). `tf.train.l
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import threading
+import time
 from dataclasses import dataclass
 
 from google.protobuf import text_format
 
+from tfx_janitor import effects
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.payload import filesystem, protos
 
 FILE = "checkpoint"
 
 _LIMIT = 1 << 28
+
+_TEMPORARY = f".{FILE}.tfx-janitor-"
+
+_ABANDONED_S = 600
+"""Seconds after which a temporary file is that of a writer that died: one that lives needs milliseconds."""
 
 
 class StateError(JanitorError):
@@ -108,28 +116,41 @@ def write_state(path: str, state: CheckpointState) -> None:
         raise StateError(f"the checkpoints of {path} have names that are not valid text: {error}") from error
     directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        _replace(directory, text)
+        _replace(directory, path, text)
     finally:
         os.close(directory)
 
 
-def _replace(directory: int, text: bytes) -> None:
-    # One name per thread, used again by the next write: a crash leaves at most one small file, and no two
-    # writers share one.
-    temporary = f".{FILE}.tfx-janitor-{os.getpid()}-{threading.get_ident()}"
+def _sweep(directory: int) -> None:
+    """Removes what writers that died left in a directory."""
+    for name in os.listdir(directory):
+        if name.startswith(_TEMPORARY):
+            with contextlib.suppress(OSError):
+                modified = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mtime
+                if modified < time.time() - _ABANDONED_S:
+                    effects.unlink(name, dir_fd=directory)
+
+
+def _replace(directory: int, path: str, text: bytes) -> None:
+    _sweep(directory)
+    # One name per thread: no two writers share one.
+    temporary = f"{_TEMPORARY}{os.getpid()}-{threading.get_ident()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(temporary, flags, 0o666, dir_fd=directory)
-    with open(descriptor, "wb") as file:
-        try:
+    descriptor = effects.create(temporary, flags, 0o666, dir_fd=directory)
+    try:
+        with contextlib.suppress(FileNotFoundError):
             old = os.stat(FILE, dir_fd=directory, follow_symlinks=False)
-        except FileNotFoundError:
-            old = None
-        if old is not None and stat.S_ISREG(old.st_mode):
-            os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
-        file.write(text)
-        file.flush()
-        os.fsync(descriptor)
-    os.rename(temporary, FILE, src_dir_fd=directory, dst_dir_fd=directory)
+            if stat.S_ISREG(old.st_mode):
+                os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+        effects.write(descriptor, text, temporary)
+        effects.fsync(descriptor, temporary)
+        effects.rename(temporary, FILE, src_dir_fd=directory, dst_dir_fd=directory)
+    except Exception:
+        with contextlib.suppress(OSError):
+            effects.unlink(temporary, dir_fd=directory)
+        raise
+    finally:
+        os.close(descriptor)
     # Until the directory itself is on disk, a power cut can bring the old state back, which by then may name
     # checkpoints that are gone.
-    os.fsync(directory)
+    effects.fsync(directory, path)

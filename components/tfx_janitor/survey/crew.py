@@ -13,9 +13,14 @@ Done = TypeVar("Done")
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """What went wrong with one item, in words; the other items are not concerned."""
+    """What went wrong with one item, in words; the other items are not concerned.
+
+    Attributes:
+      begun: False if nobody ever laid a hand on it, as when the crew was told to stop.
+    """
 
     error: str
+    begun: bool = True
 
 
 class Crew(Protocol):

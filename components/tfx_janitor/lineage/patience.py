@@ -1,0 +1,49 @@
+"""An MLMD store that waits where others write too, instead of failing.
+
+Many pipelines may write to one store at once, and MLMD says so by an error: aborted, where it rolled a
+transaction back, or unavailable, where the server did not answer. Its own client waits for the first only,
+two seconds on average before each attempt, and not for the second.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tenacity
+from ml_metadata import MetadataStore, errors
+
+from tfx_janitor import effects
+
+_PATIENCE = tenacity.Retrying(
+    retry=tenacity.retry_if_exception_type((errors.AbortedError, errors.UnavailableError)),
+    wait=tenacity.wait_random_exponential(multiplier=0.05, max=2),
+    stop=tenacity.stop_after_delay(60),
+    reraise=True,
+)
+
+
+class PatientStore(MetadataStore):
+    """A store each of whose calls is made again while the store is busy, for a minute at most."""
+
+    def __init__(self, config: Any) -> None:
+        """Opens the store.
+
+        Raises:
+          ml_metadata.errors.StatusError: it does not open.
+        """
+        _PATIENCE.copy()(super().__init__, config)
+
+    def _call(self, method_name: str, request: Any, response: Any, extra_options: Any = None) -> None:
+        # All of the client's calls come through here. One that failed as unavailable may have been carried
+        # out all the same: whoever writes must bear that it happens twice.
+        del extra_options
+        _PATIENCE.copy()(self._attempt, method_name, request, response)
+
+    def _attempt(self, method_name: str, request: Any, response: Any) -> None:
+        def call() -> None:
+            self._call_method(method_name, request, response)
+
+        if method_name.startswith("Put"):
+            effects.perform("mlmd", method_name, call)
+        else:
+            call()
