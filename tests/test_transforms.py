@@ -13,7 +13,7 @@ import pytest
 from tests.builders import damage_checkpoint, damage_saved_model, write_checkpoints, write_saved_model
 from tests.evaluating import metrics_file, write_evaluation
 from tfx_janitor.deletion.checkpoints import PruneOrder, prune
-from tfx_janitor.deletion.purge import RemovalOrder, remove_payload
+from tfx_janitor.deletion.claim import RemovalOrder, remove_payload
 from tfx_janitor.payload.places import resolve
 from tfx_janitor.payload.verification import Level
 from tfx_janitor.survey import look

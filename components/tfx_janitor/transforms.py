@@ -29,9 +29,9 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import DoOutputsTuple, PCollection, TaggedOutput
 from apache_beam.runners.runner import PipelineState
 
-from tfx_janitor.deletion import checkpoints, purge
+from tfx_janitor.deletion import checkpoints, claim
 from tfx_janitor.deletion.checkpoints import PruneOrder
-from tfx_janitor.deletion.purge import RemovalOrder
+from tfx_janitor.deletion.claim import RemovalOrder
 from tfx_janitor.deletion.remove import Removed
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.retention.facts import CheckpointFact, Verified
@@ -161,7 +161,7 @@ class PurgePayloads(PayloadWork):
     """
 
     def __init__(self) -> None:
-        super().__init__(purge.remove_payload, _purged, "payloads_not_purged")
+        super().__init__(claim.remove_payload, _purged, "payloads_not_purged")
 
 
 @beam.typehints.with_input_types(tuple[Any, PruneOrder])
@@ -213,7 +213,7 @@ TRANSFORMS: Mapping[Callable[[Any], Any], Callable[[], PayloadWork]] = {
     look.verify_model: VerifyModels,
     look.verify_checkpoint: VerifyCheckpoints,
     look.read_evaluation: ReadEvaluations,
-    purge.remove_payload: PurgePayloads,
+    claim.remove_payload: PurgePayloads,
     checkpoints.prune: PruneCheckpoints,
 }
 """The transform that does what a function does for one payload."""

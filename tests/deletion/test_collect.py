@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,22 @@ def three_runs(history: History, name: str = "inception") -> list[Retraining]:
 
 def planned(history: History, policy: RetentionPolicy, now_ms: int | None = None) -> Plan:
     return make_plan(history.case(policy, now_ms=now_ms), Threads(2), metadata=history.url, created_ms=0)
+
+
+class Dies(BaseException):
+    """The end of a process."""
+
+
+def dies_at(task: str) -> Callable[..., object]:
+    """A crew whose process ends as it comes to a task."""
+    real = Threads.run
+
+    def run(crew: Threads, name: str, *work: Any) -> object:
+        if name == task:
+            raise Dies
+        return real(crew, name, *work)
+
+    return run
 
 
 def done(outcomes: Sequence[Outcome]) -> dict[int, str]:
@@ -266,25 +283,63 @@ def test_marks_of_others_are_theirs(history: History) -> None:
     assert runs[0].model.path.exists()
 
 
-def test_a_purge_that_died_after_the_payload_went_is_finished(history: History, monkeypatch) -> None:
+def test_a_purge_that_died_after_its_claim_is_finished(history: History, monkeypatch) -> None:
     runs = three_runs(history)
     apply(history.site(), planned(history, history.policy(rules=[keep_models(last=1)])))
-
-    class Dies(RuntimeError):
-        pass
-
-    def die(*_: object, **__: object) -> None:
-        raise Dies
-
     with monkeypatch.context() as patch:
-        patch.setattr("tfx_janitor.deletion.purge.transition", die)
+        patch.setattr(Threads, "run", dies_at("purge"))
         with pytest.raises(Dies):
             purge(history.site())
-    assert not runs[0].model.path.exists()
-    assert history.state(runs[0].model) == "MARKED_FOR_DELETION"
-
-    assert set(done(purge(history.site())).values()) == {"purged"}
     assert history.states(runs[0].model, runs[1].model) == ["DELETED", "DELETED"]
+    assert runs[0].model.path.exists()
+
+    assert set(done(purge(history.site())).values()) == {"finished"}
+    assert not runs[0].model.path.exists()
+    assert purge(history.site()) == []
+
+
+def test_what_came_to_lie_where_a_purge_was_cut_off_stays(history: History, monkeypatch) -> None:
+    runs = three_runs(history)
+    apply(history.site(), planned(history, history.policy(rules=[keep_models(last=1)])))
+    with monkeypatch.context() as patch:
+        patch.setattr(Threads, "run", dies_at("purge"))
+        with pytest.raises(Dies):
+            purge(history.site())
+    newcomer = history.pipeline("elsewhere").run().import_model(runs[0].model.path / "inside")
+    (left,) = (outcome for outcome in purge(history.site()) if outcome.artifact_id == runs[0].model.id)
+    assert left.done == "skipped"
+    assert f"artifact {newcomer.id} lies there" in left.detail
+    assert runs[0].model.path.exists()
+
+
+def test_an_artifact_that_a_stale_launcher_calls_live_again_is_put_right(history: History) -> None:
+    runs = three_runs(history)
+    apply(history.site(), planned(history, history.policy(rules=[keep_models(last=1)])))
+    purge(history.site())
+    history.set_state(runs[0].model, "LIVE")
+    (corrected,) = purge(history.site())
+    assert (corrected.artifact_id, corrected.done) == (runs[0].model.id, "corrected")
+    assert history.state(runs[0].model) == "DELETED"
+    assert purge(history.site()) == []
+
+
+def test_what_is_live_again_and_lies_there_again_stays(history: History) -> None:
+    runs = three_runs(history)
+    apply(history.site(), planned(history, history.policy(rules=[keep_models(last=1)])))
+    purge(history.site())
+    shutil.copytree(runs[2].model.path, runs[0].model.path)
+    history.set_state(runs[0].model, "LIVE")
+    assert purge(history.site()) == []
+    assert history.state(runs[0].model) == "LIVE"
+
+
+def test_what_cannot_be_moved_is_not_even_claimed(history: History) -> None:
+    runs = three_runs(history)
+    apply(history.site(), planned(history, history.policy(rules=[keep_models(last=1)])))
+    (runs[0].model.path.parent / TRASH).write_text("somebody's file")
+    assert done(purge(history.site()))[runs[0].model.id] == "failed"
+    assert history.state(runs[0].model) == "MARKED_FOR_DELETION"
+    assert done(restore(history.site(), [runs[0].model.id])) == {runs[0].model.id: "restored"}
 
 
 def test_a_mark_that_was_taken_back_is_not_ours_when_somebody_else_marks(history: History) -> None:
@@ -319,7 +374,7 @@ def test_a_purge_that_died_amid_the_bytes_is_finished(history: History, monkeypa
     assert not runs[0].model.path.exists()  # never half a payload at its place
     assert list(runs[0].model.path.parent.glob(f"{TRASH}/*"))
 
-    assert set(done(purge(history.site())).values()) == {"purged"}
+    assert set(done(purge(history.site())).values()) == {"finished"}
     assert not list(history.root.rglob(TRASH))
 
 
@@ -339,7 +394,7 @@ def test_a_disk_that_is_unmounted_after_a_failed_purge_is_not_taken_for_empty(
     history.root.rename(unmounted)
     assert "purged" not in done(purge(history.site())).values()
     unmounted.rename(history.root)
-    assert done(purge(history.site()))[runs[0].model.id] == "purged"
+    assert done(purge(history.site()))[runs[0].model.id] == "finished"
 
 
 def test_an_artifact_whose_directory_is_not_there_stays_as_it_is(history: History) -> None:

@@ -22,10 +22,12 @@ class ArtifactMark:
 
     Attributes:
       begun: whether a purge of it ever began.
+      unfinished: whether one that may have claimed it was cut off, or left bytes.
     """
 
     act: Act
     begun: bool = False
+    unfinished: bool = False
 
     def due(self, now_ms: int) -> bool:
         """Whether its grace is over."""
@@ -70,8 +72,10 @@ def artifact_marks(known: Iterable[Act]) -> dict[int, ArtifactMark]:
             if touch.what == "mark" and became in (None, "marked"):
                 # That a purge began stays known: an act that was cut off may not have marked anything.
                 marks[artifact_id] = ArtifactMark(act) if mark is None else replace(mark, act=act)
-            elif touch.what == "purge" and mark is not None:
-                marks[artifact_id] = replace(mark, begun=True)
+            elif touch.what == "purge" and mark is not None and became != "skipped":
+                # One that was cut off stays so: who finished it may not have seen all that it had in hand.
+                unfinished = mark.unfinished or became in (None, "failed")
+                marks[artifact_id] = replace(mark, begun=True, unfinished=unfinished)
             elif became in ("rescued", "restored") and "closes" not in act.details:
                 marks.pop(artifact_id, None)
     return dict(sorted(marks.items()))

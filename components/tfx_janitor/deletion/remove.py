@@ -11,7 +11,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tfx_janitor import effects
@@ -77,6 +77,29 @@ def vanish_at(parent_fd: int, name: str, label: str) -> Removed:
         return Removed() if entry is None else _empty_entry(parent_fd, entry)
     finally:
         _tidy_up(parent_fd)
+
+
+def check_removable_at(parent_fd: int, name: str) -> None:
+    """Looks whether `vanish_at` could remove a name in a directory that is open, and changes nothing.
+
+    Args:
+      name: it need not be there.
+
+    Raises:
+      RemovalError: it is a mount point, or one lies in it.
+      OSError: it, the trash, or a directory in it may not be written to.
+    """
+    _check_writable(parent_fd, ".")
+    if _is_there(parent_fd, TRASH):
+        trash_fd = os.open(TRASH, _OPEN_DIRECTORY, dir_fd=parent_fd)
+        with _closing(trash_fd):
+            _check_writable(trash_fd, TRASH)
+    _traverse(parent_fd, name, on_entering=_check_writable)
+
+
+def _check_writable(directory_fd: int, name: str) -> None:
+    if not os.access(".", os.W_OK | os.X_OK, dir_fd=directory_fd, effective_ids=True):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
 
 
 def finish(path: str, label: str, *, roots: Sequence[Place]) -> Removed:
@@ -272,13 +295,48 @@ def _tidy_up(parent_fd: int) -> None:
         effects.rmdir(TRASH, dir_fd=parent_fd)
 
 
-def _remove(directory_fd: int, name: str) -> Removed:
-    """Removes a file or a tree.
+def _remove(trash_fd: int, entry: str) -> Removed:
+    """Removes a file or a tree that is in the trash."""
+    removed = Removed()
 
-    It neither recurses nor holds more than one directory open, so that no depth is too deep.
+    def take(here: int, child: str) -> None:
+        nonlocal removed
+        with contextlib.suppress(FileNotFoundError):
+            removed += _unlink(here, child)
+
+    def close(here: int, child: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            effects.rmdir(child, dir_fd=here)
+
+    _traverse(trash_fd, entry, way=(TRASH,), at_file=take, on_leaving=close)
+    return removed
+
+
+def _nothing(_: int, __: str) -> None:
+    pass
+
+
+def _traverse(
+    directory_fd: int,
+    name: str,
+    *,
+    way: Sequence[str] = (),
+    at_file: Callable[[int, str], None] = _nothing,
+    on_entering: Callable[[int, str], None] = _nothing,
+    on_leaving: Callable[[int, str], None] = _nothing,
+) -> None:
+    """Goes through a file or a tree; no link and no mount is entered.
+
+    It neither recurses nor holds more than one directory open, so that no depth is too deep. What vanishes
+    meanwhile is passed over: another attempt at the same payload was faster.
+
+    Args:
+      way: what errors are to say before the name.
+      at_file: is given the directory that a file or a link is in, and its name.
+      on_entering: is given a directory, and its name.
+      on_leaving: is given the directory that a directory is in, and its name, once all inside was visited.
     """
     mount = _mount(directory_fd)
-    removed = Removed()
     here, names = os.dup(directory_fd), [name]
     above: list[tuple[str, list[str], tuple[int, int]]] = []  # the way back: what is left to do on each level
     try:
@@ -286,30 +344,29 @@ def _remove(directory_fd: int, name: str) -> Removed:
             while names:
                 child = names.pop()
                 if not _is_directory(here, child):
-                    with contextlib.suppress(FileNotFoundError):
-                        removed += _unlink(here, child)
+                    at_file(here, child)
                     continue
                 try:
                     below = os.open(child, _OPEN_DIRECTORY, dir_fd=here)
-                except FileNotFoundError:  # another attempt at the same payload was faster
+                except FileNotFoundError:
                     continue
                 above.append((child, names, _identity(here)))
                 os.close(here)
                 here = below
                 if _mount(here) != mount:
-                    path = "/".join((TRASH, *(level[0] for level in above)))
+                    path = "/".join((*way, *(level[0] for level in above)))
                     raise RemovalError(f"{path} is a mount point; unmount it first")
+                on_entering(here, child)
                 names = os.listdir(here)
             if not above:
-                return removed
+                return
             child, names, identity = above.pop()
             parent = os.open("..", _OPEN_DIRECTORY, dir_fd=here)
             os.close(here)
             here = parent
             if _identity(here) != identity:
                 raise RemovalError(f"{child} was moved elsewhere while it was being removed")
-            with contextlib.suppress(FileNotFoundError):
-                effects.rmdir(child, dir_fd=here)
+            on_leaving(here, child)
     finally:
         os.close(here)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from tests.proof.protocol import laws
 from tests.proof.protocol.explore import Exploration, explore
 from tests.proof.protocol.laws import Law
-from tests.proof.protocol.world import BYTES_FIRST, CLAIM_FIRST, SHIPPED, Cast, Protocol
+from tests.proof.protocol.world import BYTES_FIRST, CLAIM_FIRST, Cast, Protocol
 
 ALONE = Cast(janitors=1, stale=False, consumer=False, person=False)
 TWO_JANITORS = replace(ALONE, janitors=2)
@@ -19,6 +19,7 @@ TWO_JANITORS_AND_A_LAUNCHER = replace(LAUNCHER, janitors=2)
 LAUNCHERS = Cast(janitors=1, person=False)
 EVERYBODY = Cast(janitors=2)
 
+BEGUN_IS_KEPT = replace(BYTES_FIRST, begun_is_kept=True)
 NO_ASSUMPTION = replace(CLAIM_FIRST, grace_outlasts_launching=False)
 
 
@@ -44,12 +45,16 @@ class Scene:
 HOLDS = (
     Scene("claim first: everybody at once", CLAIM_FIRST, EVERYBODY),
     Scene("bytes first: one janitor, launchers, nobody restores", BYTES_FIRST, LAUNCHERS),
-    Scene("what the package does: one janitor, launchers, nobody restores", SHIPPED, LAUNCHERS),
     Scene(
         "claim first, no assumption about launchers: what holds all the same",
         NO_ASSUMPTION,
         Cast(janitors=1),
-        (laws.no_part_at_a_live_uri, laws.judged_users_keep_it, laws.judged_twice),
+        (
+            laws.no_part_at_a_live_uri,
+            laws.judged_users_keep_it,
+            laws.judged_twice,
+            laws.next_run_settles_it,
+        ),
     ),
     Scene(
         "bytes first, no assumption about launchers: what holds all the same",
@@ -88,14 +93,14 @@ BYTES_FIRST_BREAKS = (
     ),
     Scene(
         "bytes first: one janitor sets DELETED while another has the bytes in hand, and dies",
-        SHIPPED,
+        BEGUN_IS_KEPT,
         TWO_JANITORS,
         (laws.next_run_settles_it,),
         laws.next_run_settles_it,
     ),
     Scene(
         "bytes first, but the rows read before the acts: resurrected between the two reads",
-        replace(SHIPPED, reads_row_first=True),
+        replace(BEGUN_IS_KEPT, reads_row_first=True),
         LAUNCHERS,
         broken=laws.live_is_whole,
     ),
@@ -140,6 +145,13 @@ GUARDS = (
         replace(CLAIM_FIRST, finishes_deleted=False),
         ALONE,
         broken=laws.next_run_settles_it,
+    ),
+    Scene(
+        "with nobody who corrects what came to life again",
+        replace(NO_ASSUMPTION, corrects=False),
+        LAUNCHER,
+        (laws.next_run_settles_it,),
+        laws.next_run_settles_it,
     ),
     Scene(
         "with a claim on any row that is marked",

@@ -66,8 +66,9 @@ def janitor_steps(world: World, index: int, protocol: Protocol) -> Iterator[Step
             after = replace(world, begun=True)
             yield "writes the act of purging", _at(after, index, replace(janitor, phase=phase))
         case "claim":
-            fits = world.row == "MARKED" and (janitor.fresh or not protocol.on_judged_row)
-            yield from _change(world, index, protocol, fits, "DELETED", "record put", Janitor("finish"))
+            fits = world.row == janitor.source and (janitor.fresh or not protocol.on_judged_row)
+            then = Janitor("finish", vanished=janitor.vanished)
+            yield from _change(world, index, protocol, fits, "DELETED", "record put", then)
         case "finish" | "rename" | "empty":
             yield _remove(world, index, protocol)
         case "record":
@@ -78,7 +79,8 @@ def janitor_steps(world: World, index: int, protocol: Protocol) -> Iterator[Step
         case "rescue put":
             yield "puts LIVE", _at(_written(world, "LIVE"), index, IDLE)
         case "record put":
-            then = IDLE if protocol.bytes_before_deleted else Janitor("finish")
+            finish = Janitor("finish", vanished=janitor.vanished)
+            then = IDLE if protocol.bytes_before_deleted else finish
             yield "puts DELETED", _at(_written(world, "DELETED"), index, then)
 
 
@@ -88,7 +90,7 @@ def _begin(world: World, index: int, protocol: Protocol) -> Iterator[Step]:
     if world.grace == "none":
         return
     if protocol.reads_row_first:
-        if world.row != "LIVE":
+        if world.row != "LIVE" or (protocol.corrects and world.begun):
             after = Janitor("read", fresh=True, saw=world.row)
             yield f"reads the row: {world.row}", _at(world, index, after)
     else:
@@ -111,12 +113,16 @@ def _judge(world: World, index: int, protocol: Protocol) -> Step:
         row, fresh, begun = janitor.saw, janitor.fresh, world.begun
         due = world.grace == "over" or not protocol.waits
     condemned = Janitor("condemned", fresh=fresh)
+    vanished = world.payload not in ("whole", "partial")
     if row == "DELETED" and protocol.finishes_deleted and begun and world.payload != "gone":
-        return "finds a purge to finish", _at(world, index, Janitor("finish"))
+        return "finds a purge to finish", _at(world, index, Janitor("finish", vanished=vanished))
+    if row == "LIVE" and protocol.corrects and begun and vanished:
+        corrects = replace(condemned, source="LIVE", vanished=True)
+        return "finds that it is LIVE, and gone", _at(world, index, corrects)
     if row != "MARKED":
         return f"reads that it is {row}: nothing to purge", _at(world, index, IDLE)
-    if begun and world.payload not in ("whole", "partial"):
-        return "finds a purge to finish", _at(world, index, condemned)
+    if begun and vanished:
+        return "finds a purge to finish", _at(world, index, replace(condemned, vanished=True))
     if protocol.judges_again:
         if world.payload != "whole":
             return "judges it again: unreadable, so unknown", _at(world, index, IDLE)
@@ -138,6 +144,8 @@ def _remove(world: World, index: int, protocol: Protocol) -> Step:
     if janitor.phase == "finish":
         if in_trash:
             return _take_bytes(world)
+        if janitor.vanished:
+            return "finds no bytes left", _at(world, index, after)
         then: Phase = "rename" if protocol.renames else "empty"
         return "finds nothing in the trash", _at(world, index, replace(janitor, phase=then))
     if janitor.phase == "rename":
@@ -233,7 +241,8 @@ def _written(world: World, row: Row) -> World:
     changes: dict[str, Any] = {}
     if row == "MARKED":
         changes.update(ripe=False, cleared=False)
-    if row == "DELETED":
+    corrected = world.row == "LIVE" and world.payload not in ("whole", "partial")
+    if row == "DELETED" and not corrected:
         changes["deletions"] = min(2, world.deletions + 1)
     janitors = tuple(replace(janitor, fresh=False) for janitor in world.janitors)
     return replace(world, row=row, janitors=janitors, looked_fresh=False, **changes)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.builders import History, keep_models
 from tests.proof.protocol.steps import janitor_steps
-from tests.proof.protocol.world import SHIPPED, Cast, World
+from tests.proof.protocol.world import CLAIM_FIRST, Cast, World
 from tfx_janitor.deletion import acts, states
 from tfx_janitor.deletion.apply import apply
 from tfx_janitor.deletion.purge import purge
@@ -81,10 +81,10 @@ def test_the_model_takes_the_steps_that_the_code_takes(
 
 def _modelled(world: World, first: str) -> list[str]:
     """The effects of one run of the model's janitor that nothing disturbs."""
-    (step,) = (step for step in janitor_steps(world, 0, SHIPPED) if step[0].startswith(first))
+    (step,) = (step for step in janitor_steps(world, 0, CLAIM_FIRST) if step[0].startswith(first))
     labels = [step[0]]
     while (world := step[1]).janitors[0].phase != "idle":
-        (step,) = janitor_steps(world, 0, SHIPPED)
+        (step,) = janitor_steps(world, 0, CLAIM_FIRST)
         labels.append(step[0])
     return [
         effect
@@ -117,15 +117,6 @@ def _watch(monkeypatch: pytest.MonkeyPatch, seen: list[str]) -> None:
     note(os, "unlink", lambda *_args, **_kwargs: "deletes bytes")
 
 
-open_race = pytest.mark.xfail(
-    SHIPPED.bytes_before_deleted,
-    reason="bytes first: scenes.BYTES_FIRST_BREAKS",
-    raises=AssertionError,
-    strict=True,
-)
-
-
-@open_race
 def test_restored_after_the_second_judgement(
     history: History, policy: RetentionPolicy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,7 +127,6 @@ def test_restored_after_the_second_judgement(
     assert state_and_presence(history, artifact_id) == ("LIVE", True)
 
 
-@open_race
 def test_rescued_by_one_janitor_after_another_has_judged(
     history: History, policy: RetentionPolicy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,7 +138,6 @@ def test_rescued_by_one_janitor_after_another_has_judged(
     assert state_and_presence(history, artifact_id) == ("LIVE", True)
 
 
-@open_race
 def test_the_grace_of_an_older_mark(
     history: History, policy: RetentionPolicy, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 Row = Literal["LIVE", "MARKED", "DELETED"]
@@ -46,6 +46,8 @@ class Janitor:
       due: the last mark that it read of had its grace behind it.
       begun: a purge of what that mark marked had begun.
       saw: the state that it read, where the store is read before the acts.
+      source: the state of the row that it judged, and claims.
+      vanished: nothing lay at the URI then, so that it looks in the trash alone.
     """
 
     phase: Phase = "idle"
@@ -53,6 +55,8 @@ class Janitor:
     due: bool = False
     begun: bool = False
     saw: Row | None = None
+    source: Row = "MARKED"
+    vanished: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,7 @@ class Protocol:
       bytes_before_deleted: the row becomes DELETED when the bytes are gone; else before they are touched.
       on_judged_row: DELETED is set on the very row that was judged; else on any row that is marked.
       finishes_deleted: purge finishes what is DELETED, if a purge of it began and bytes are left.
+      corrects: purge makes DELETED again what is LIVE, was purged, and is not there.
       begun_is_kept: that a purge began is remembered even when a later act of marking touches it.
       reads_row_first: purge reads the row, and then the acts; else the other way round.
       grace_outlasts_launching: whoever resolved the artifact before the mark has registered when it is over.
@@ -137,6 +142,7 @@ class Protocol:
     bytes_before_deleted: bool = True
     on_judged_row: bool = False
     finishes_deleted: bool = False
+    corrects: bool = False
     begun_is_kept: bool = False
     reads_row_first: bool = False
     grace_outlasts_launching: bool = True
@@ -150,13 +156,12 @@ CLAIM_FIRST = Protocol(
     bytes_before_deleted=False,
     on_judged_row=True,
     finishes_deleted=True,
+    corrects=True,
     begun_is_kept=True,
     reads_row_first=True,
 )
-"""The row becomes DELETED, if it is the one that was judged; then the bytes go."""
-
-SHIPPED = replace(BYTES_FIRST, begun_is_kept=True)
-"""What the package does; `test_against_the_code.py` holds it to that."""
+"""The row becomes DELETED, if it is the one that was judged; then the bytes go. What the package does:
+`test_against_the_code.py` holds it to that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,77 @@
+"""Judges again what was marked: under the policy that marked it, and under the one in force, if any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tfx_janitor.deletion.acts import Act
+from tfx_janitor.deletion.site import Site
+from tfx_janitor.lineage.snapshot import Snapshot
+from tfx_janitor.payload.places import Place, resolve
+from tfx_janitor.policy.schema import RetentionPolicy
+from tfx_janitor.retention.decide import decision_of
+from tfx_janitor.retention.facts import StorageFacts
+from tfx_janitor.retention.plan import Decision
+from tfx_janitor.survey.survey import judge
+
+
+class SecondJudgement:
+    """Of one snapshot; each policy that marked something is asked once, when it first matters."""
+
+    def __init__(self, site: Site, snapshot: Snapshot, policy: RetentionPolicy | None) -> None:
+        """Takes the policy in force; None asks the policies that marked alone."""
+        self._site, self._snapshot, self._policy = site, snapshot, policy
+        self._by_digest: dict[str, Mapping[int, Decision]] = {}
+        self._facts: dict[str, StorageFacts] = {}
+
+    def of(self, act: Act, artifact_id: int) -> Decision | None:
+        """The stricter of the judgements on what an act marked; None if a policy does not govern it."""
+        judgements = [self._judged(policy).get(artifact_id) for policy in self._policies(act)]
+        for decision in judgements:
+            if decision is None or decision.verdict != "delete":
+                return decision
+        return judgements[0]
+
+    def all_of(self, act: Act, artifact_id: int) -> list[Decision]:
+        """The judgements under each policy in question; none at all if one of them does not govern it."""
+        judgements = [self._judged(policy).get(artifact_id) for policy in self._policies(act)]
+        return [] if None in judgements else [j for j in judgements if j is not None]
+
+    def place(self, act: Act, row: int) -> Place | None:
+        """Where a payload lay when it was judged, links followed; None if it never was."""
+        facts = self._facts.get(self._policies(act)[0].digest)
+        return None if facts is None else facts.places.get(row)
+
+    def occupant(self, act: Act, row: int, place: Place) -> str | None:
+        """Who else lies at, in or around the place of a payload that is DELETED, in words."""
+        marking = self._policies(act)[0]
+        self._judged(marking)
+        facts = self._facts[marking.digest]
+        others = [
+            *((other, found, "artifact {}") for other, found in facts.places.items()),
+            *((other, found, "what artifact {} pushed") for other, found in facts.destinations.items()),
+        ]
+        for other, found, words in others:
+            if other != row and (found == place or found.contains(place) or place.contains(found)):
+                return f"{words.format(self._snapshot.artifacts.id[other])} lies there: {found}"
+        return None
+
+    def roots(self, act: Act) -> tuple[Place, ...]:
+        """What may be removed at all, by the policy of an act."""
+        return tuple(resolve(root) for root in self._policies(act)[0].roots)
+
+    def _policies(self, act: Act) -> list[RetentionPolicy]:
+        marking = RetentionPolicy.from_record(
+            act.details["policy"], source=f"the policy recorded in act {act.id}"
+        )
+        return [marking] if self._policy is None or self._policy == marking else [marking, self._policy]
+
+    def _judged(self, policy: RetentionPolicy) -> Mapping[int, Decision]:
+        found = self._by_digest.get(policy.digest)
+        if found is None:
+            settlement = judge(self._site.case(self._snapshot, policy), self._site.crew, policy.verify)
+            self._facts[policy.digest] = settlement.facts
+            governed = settlement.nomination.case.governed
+            decisions = (decision_of(settlement, row) for row in governed)
+            found = self._by_digest[policy.digest] = {d.artifact_id: d for d in decisions}
+        return found
