@@ -43,7 +43,8 @@ class JanitorReport(Artifact):
         "failed": the janitor itself failed.
       reason: why it refused or failed, empty if done.
       plan_id: of the plan; missing if none came about.
-      marked, purged, pruned, rescued, skipped, failed: numbers of artifacts that this became of.
+      marked, purged, finished, corrected, pruned, rescued, skipped, failed: numbers of artifacts that this
+        became of.
       bytes_freed: by purging and pruning.
     """
 
@@ -54,6 +55,8 @@ class JanitorReport(Artifact):
         "plan_id": Property(type=PropertyType.STRING),
         "marked": Property(type=PropertyType.INT),
         "purged": Property(type=PropertyType.INT),
+        "finished": Property(type=PropertyType.INT),
+        "corrected": Property(type=PropertyType.INT),
         "pruned": Property(type=PropertyType.INT),
         "rescued": Property(type=PropertyType.INT),
         "skipped": Property(type=PropertyType.INT),

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from tfx_janitor.deletion.acts import Outcome
 from tfx_janitor.report.documents import outcomes_document
+from tfx_janitor.report.orphans import orphan_lines, orphan_totals
 from tfx_janitor.report.plan_view import listing
 from tfx_janitor.report.sentences import totals
 from tfx_janitor.report.tables import checkpoint_table, decision_table, outcome_table, summary_lines
@@ -19,7 +20,7 @@ from tfx_janitor.report.text import count, printable, second, size
 from tfx_janitor.retention.plan import Plan
 
 SCHEMA = "tfx-janitor/report/v1"
-COUNTED = ("marked", "purged", "pruned", "rescued", "skipped", "failed")
+COUNTED = ("marked", "purged", "finished", "corrected", "pruned", "rescued", "skipped", "failed")
 """What can become of an artifact, in the order in which it is told."""
 
 _MOST = 1000
@@ -63,7 +64,7 @@ class Report:
     @property
     def bytes_freed(self) -> int:
         """Apparent size of what was purged and pruned."""
-        return sum(outcome.bytes for outcome in self.outcomes if outcome.done in ("purged", "pruned"))
+        return sum(outcome.freed for outcome in self.outcomes)
 
     @property
     def headline(self) -> str:
@@ -104,7 +105,10 @@ class Report:
                 parts.append(Text(f"{count(found.left_out, 'more artifact')} in the plan"))
             if any(decision.checkpoints for decision in found.decisions):
                 parts += [Text(), checkpoint_table(found.decisions)]
-            parts += [Text(), *summary_lines(self.plan)]
+            orphans = self.plan.orphans
+            parts += [Text(), *orphan_lines(orphans or (), _MOST)]
+            parts += [] if orphans is None else [Text(orphan_totals(orphans))]
+            parts += summary_lines(self.plan)
         return parts
 
     def _types(self) -> dict[int, str]:

@@ -28,11 +28,12 @@ def outcomes_document(
     now_ms: int,
     plan_id: str | None = None,
     refused: str | None = None,
+    stopped: str | None = None,
 ) -> dict[str, Any]:
     """What a command did: `apply`, `purge`, `gc` or `restore`.
 
-    The summary counts the items by what became of them; `well` is false if any was skipped or failed, or if
-    the plan was refused by a limit.
+    The summary counts the items by what became of them; `well` is false if any was skipped or failed, if the
+    plan was refused by a limit, or if it was stopped before all was done.
     """
     return {
         "schema": "tfx-janitor/outcomes/v1",
@@ -41,12 +42,13 @@ def outcomes_document(
         "metadata": metadata,
         "plan_id": plan_id,
         "refused": refused,
+        "stopped": stopped,
         "outcomes": [_outcome(outcome) for outcome in outcomes],
         "summary": {
             "items": len(outcomes),
-            "well": refused is None and all(outcome.well for outcome in outcomes),
+            "well": refused is None and stopped is None and all(outcome.well for outcome in outcomes),
             "done": dict(Counter(outcome.done for outcome in outcomes)),
-            "bytes_freed": sum(o.bytes for o in outcomes if o.done in ("purged", "pruned")),
+            "bytes_freed": sum(outcome.freed for outcome in outcomes),
         },
     }
 
@@ -175,8 +177,10 @@ def checkpoints_document(
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
+    orphan = {} if outcome.path is None else {"path": outcome.path}
     return {
-        "artifact_id": outcome.artifact_id,
+        "artifact_id": outcome.artifact_id if outcome.path is None else None,
+        **orphan,
         "done": outcome.done,
         "detail": outcome.detail,
         "bytes": outcome.bytes,

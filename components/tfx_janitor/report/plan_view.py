@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rich.console import RenderableType
 from rich.text import Text
 
+from tfx_janitor.report.orphans import orphan_lines, orphan_totals
 from tfx_janitor.report.tables import decision_table, payload_list, summary_lines
 from tfx_janitor.report.text import count
 from tfx_janitor.retention.plan import Decision, Plan
@@ -61,4 +62,8 @@ def plan_lines(plan: Plan, found: Listing) -> Iterator[RenderableType]:
         yield Text("Payloads that would go:", "bold")
         yield from payload_list(going)
         yield Text()
+    orphans = plan.orphans or ()
+    yield from orphan_lines(orphans, None if not found.left_out else MOST)
+    if plan.orphans is not None:
+        yield Text(orphan_totals(orphans))
     yield from summary_lines(plan)

@@ -45,7 +45,14 @@ def policy_sentence(policy: RetentionPolicy) -> str:
     after = "what is marked may be purged at once"
     if policy.grace:
         after = f"between mark and purge it can be restored for {spelled(policy.grace)}"
-    return f"Only what {listed([where, *old, 'is held by nothing'])} is ever deleted; {after}."
+    sentence = f"Only what {listed([where, *old, 'is held by nothing'])} is ever deleted; {after}."
+    if policy.orphans is None:
+        return sentence
+    quiet = spelled(policy.orphans.older_than)
+    return (
+        f"{sentence} What an execution left that recorded nothing may go when neither it nor its run gave a "
+        f"sign of life for {quiet}."
+    )
 
 
 def spelled(duration: timedelta) -> str:

@@ -21,15 +21,22 @@ if TYPE_CHECKING:
     from tfx_janitor.deletion.history import HistoryVerification
 
 
-def act_lines(acts: Iterable[Act], artifact_id: int | None = None, most: int = 20) -> Iterator[Text]:
+def act_lines(
+    acts: Iterable[Act], artifact_id: int | None = None, path: str | None = None, most: int = 20
+) -> Iterator[Text]:
     """What was done, in the order given: who, when, how much, under which plan and policy.
 
     Args:
       artifact_id: tells of this artifact alone.
+      path: tells of this directory alone, which no artifact claims.
       most: items of one act that are listed.
     """
     for act in acts:
-        outcomes = [o for o in act.outcomes if artifact_id in (None, o.artifact_id)]
+        outcomes = [
+            outcome
+            for outcome in act.outcomes
+            if artifact_id in (None, outcome.artifact_id) and path in (None, outcome.path)
+        ]
         head = Text.assemble((second(act.at_ms), "dim"), "  ", (act.kind, "bold"), text(f"  {act.actor}"))
         yield head.append_text(text(f"  {_became(act, outcomes)}"))
         yield text(f"  act {act.id}, tfx-janitor {act.version}", "dim")
@@ -46,14 +53,16 @@ def act_lines(acts: Iterable[Act], artifact_id: int | None = None, most: int = 2
 
 def _became(act: Act, outcomes: Sequence[Outcome]) -> str:
     if not act.ended:
-        return f"not finished: {count(len(act.touches), 'item')} begun"
+        begun = len(act.touches) + len(act.details.get("orphans", act.details.get("removes", ())))
+        return f"not finished: {count(begun, 'item')} begun"
     return totals(**Counter(outcome.done for outcome in outcomes))
 
 
 def _item(outcome: Outcome) -> str:
     freed = f", {size(outcome.bytes)}" if outcome.bytes else ""
     detail = f": {outcome.detail}" if outcome.detail else ""
-    return f"{outcome.done} artifact {outcome.artifact_id}{freed}{detail}"
+    item = f"artifact {outcome.artifact_id}" if outcome.path is None else outcome.path
+    return f"{outcome.done} {item}{freed}{detail}"
 
 
 def history_verification_lines(verified: HistoryVerification) -> Iterator[Text]:

@@ -29,6 +29,8 @@ STYLES = {
     "skipped": "yellow",
     "marked": "red",
     "purged": "red",
+    "finished": "red",
+    "corrected": "red",
     "pruned": "red",
     "rescued": "green",
     "restored": "green",
@@ -131,7 +133,7 @@ def payload_list(decisions: Iterable[Decision]) -> list[Text]:
 
 
 def outcome_table(outcomes: Iterable[Outcome], names: Mapping[int, str] | None = None) -> Table:
-    """One line for each item of an act.
+    """One line for each item of an act: an artifact, or the path of a directory that no artifact claims.
 
     Args:
       outcomes: what became of the items.
@@ -144,9 +146,10 @@ def outcome_table(outcomes: Iterable[Outcome], names: Mapping[int, str] | None =
     table.add_column(overflow="fold")
     for outcome in outcomes:
         name = (names or {}).get(outcome.artifact_id, "artifact")
+        item = f"{name} {outcome.artifact_id}" if outcome.path is None else outcome.path
         table.add_row(
             Text(outcome.done, STYLES.get(outcome.done, "")),
-            text(f"{name} {outcome.artifact_id}"),
+            text(item),
             size(outcome.bytes) if outcome.bytes else "",
             text(outcome.detail),
         )
@@ -158,7 +161,7 @@ def outcome_summary(outcomes: Sequence[Outcome]) -> Text:
     counts: dict[str, int] = {}
     for outcome in outcomes:
         counts[outcome.done] = counts.get(outcome.done, 0) + 1
-    freed = sum(outcome.bytes for outcome in outcomes if outcome.done in ("purged", "pruned"))
+    freed = sum(outcome.freed for outcome in outcomes)
     return Text(totals(**counts) + (f"; {size(freed)} freed" if freed else ""))
 
 
