@@ -194,6 +194,15 @@ def test_the_json_schema_completes_for_editors():
     assert schema["$defs"]["Keep"]["properties"]["last"]["description"] == "The newest N."
 
 
+def test_no_policy_asks_models():
+    assert refusal(small(verify="smoke")) == [
+        'policy: verify: expected structure, checksums or load, got "smoke"; models are asked before they '
+        "are served, by VerifiedPusher"
+    ]
+    levels = json_schema()["properties"]["verify"]
+    assert (levels["default"], levels["enum"]) == ("checksums", ["structure", "checksums", "load"])
+
+
 def test_a_policy_needs_no_tensorflow_beam_or_tfx():
     code = (
         "import sys, tfx_janitor.policy.schema, tfx_janitor.retention.pruning\n"
@@ -203,6 +212,20 @@ def test_a_policy_needs_no_tensorflow_beam_or_tfx():
 
 
 # Matching and grouping.
+
+
+def test_orphans_are_looked_for_only_where_the_policy_says_so():
+    policy = RetentionPolicy.from_dict(small(orphans={"older_than": "14d"}))
+    assert policy.orphans is not None and policy.orphans.older_than == timedelta(days=14)
+    assert policy.to_dict()["orphans"] == {"older_than": "14d"}
+    assert RetentionPolicy.from_text(policy.to_yaml()) == policy
+
+
+def test_a_policy_without_orphans_is_written_as_before_there_were_any():
+    for policy in (RetentionPolicy.from_dict(small()), RetentionPolicy.from_dict(small(orphans=None))):
+        assert policy.orphans is None and "orphans" not in policy.to_dict()
+    assert policy.digest == RetentionPolicy.from_dict(small()).digest
+    assert policy.digest != RetentionPolicy.from_dict(small(orphans={"older_than": "14d"})).digest
 
 
 def test_limits_take_sizes_as_people_write_them():
@@ -267,7 +290,7 @@ min_age: 3
 grace: -1d
 limits: {max_fraction: 0, max_items: 1.5, max_bytes: 10G}
 verify: deep
-orphans: {older_than: 14d}
+orphans: {older_than: 1h}
 rules:
   - name: Models
     match: {type: Model, pipline: x}
@@ -298,8 +321,8 @@ rules:
         "janitor.yaml:6: limits.max_bytes: expected a number of bytes, or a size such as 10GB or 512MiB "
         '(powers of 1024), got "10G"',
         'janitor.yaml:7: verify: expected structure, checksums or load, got "deep"',
-        "janitor.yaml:8: orphans: not supported yet: directories that no artifact claims are left alone; "
-        "remove the key",
+        "janitor.yaml:8: orphans.older_than: expected at least 1d, got 1h; a training that writes a "
+        "checkpoint every few hours looks dead in between",
         "janitor.yaml:10: rules[0].name: expected a name of the letters a-z, digits and - _ . only, got "
         '"Models"',
         'janitor.yaml:11: rules[0].match.pipline: unknown key; did you mean "pipeline"?',
@@ -365,6 +388,28 @@ REFUSED = {
     "more than everything": (
         small(limits={"max_fraction": 1.5}),
         "limits.max_fraction: expected at most 1, got 1.5",
+    ),
+    "orphans without a time": (
+        small(orphans={}),
+        "orphans.older_than: is missing; say for how long nothing must have been written, such as 14d",
+    ),
+    "orphans as a time": (
+        small(orphans="14d"),
+        'orphans: expected a mapping such as {older_than: 14d}, got "14d"',
+    ),
+    "orphans misspelled": (
+        small(orphans={"older-than": "14d", "older_than": "14d"}),
+        'orphans.older-than: unknown key; did you mean "older_than"?',
+    ),
+    "orphans younger than a day": (
+        small(orphans={"older_than": "23h"}),
+        "orphans.older_than: expected at least 1d, got 23h; a training that writes a checkpoint every few "
+        "hours looks dead in between",
+    ),
+    "orphans younger than min_age": (
+        small(min_age="30d", orphans={"older_than": "14d"}),
+        "orphans.older_than: useless: min_age holds all that is younger than 30d already; "
+        "expected that or a longer time",
     ),
     "negative limit": (small(limits={"max_items": -1}), "limits.max_items: expected at least 0, got -1"),
     "everything is stale": (

@@ -45,6 +45,11 @@ def test_an_ordinary_policy_needs_none():
             "none while a node runs: a training that takes longer can lose its inputs",
         ),
         (
+            {"orphans": {"older_than": "14d"}},
+            "orphans.older_than: takes an execution for dead, RUNNING or not, that has written nothing into "
+            "its directories for 14d: a training that is silent for longer loses them",
+        ),
+        (
             {"verify": "structure"},
             "verify: a survivor whose tensors are damaged passes for whole; checksums would notice",
         ),

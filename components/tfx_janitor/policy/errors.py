@@ -11,11 +11,6 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from tfx_janitor.policy.file import FieldPath, PolicyError, Problem
 
-NOT_YET = {
-    "orphans": "not supported yet: directories that no artifact claims are left alone; remove the key",
-}
-"""Keys that the schema reserves; they are refused until what they ask for is done."""
-
 _MISSING = {
     "version": "add version: 1",
     "roots": "name at least one directory; only payloads inside the roots may ever be deleted",
@@ -26,6 +21,7 @@ _MISSING = {
     "count": "say how many of the best to keep",
     "mode": "say max if more of the metric is better, min if less is",
     "property": "name the property whose values make the groups",
+    "older_than": "say for how long nothing must have been written, such as 14d",
 }
 
 _EXPECTED = {
@@ -42,6 +38,7 @@ _EXPECTED = {
 
 _SUCH_AS = {
     "best": "{metric: accuracy, count: 2, mode: max}",
+    "orphans": "{older_than: 14d}",
     "groups": "[{property: span, keep: 2}]",
     "groups[]": "{property: span, keep: 2}",
     "any_of": "[{last: 3}, {pushed: 2}]",
@@ -154,8 +151,6 @@ def _advice(kind: str, key: str, came: Any) -> str:
 
 def _unknown_key(at: FieldPath, keys: Mapping[str, Iterable[str]]) -> str:
     key = str(at[-1])
-    if len(at) == 1 and key in NOT_YET:
-        return NOT_YET[key]
     holder = next((part for part in reversed(at[:-1]) if isinstance(part, str)), "")
     known = sorted(keys.get(holder, ()))
     close = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1, cutoff=0.75)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from tfx_janitor.payload.places import PlaceError, parse
+from tfx_janitor.payload.verification import Level
 from tfx_janitor.policy import durations, sizes
 from tfx_janitor.policy.errors import shown, wrong
 
@@ -57,6 +58,15 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
+def _a_day(value: timedelta) -> timedelta:
+    if value < timedelta(days=1):
+        raise wrong(
+            f"expected at least 1d, got {durations.format_duration(value)}; a training that writes a "
+            "checkpoint every few hours looks dead in between"
+        )
+    return value
+
+
 def _size(value: object) -> object:
     try:
         return sizes.parse_size(value) if isinstance(value, str) else value
@@ -68,6 +78,13 @@ def _scalar(value: object) -> Scalar:
     if not isinstance(value, (str, int, float)) or (isinstance(value, float) and not math.isfinite(value)):
         raise wrong(f"expected a text, a finite number, true or false, got {shown(value)}")
     return value
+
+
+def _level(value: object) -> Level:
+    if value in ("structure", "checksums", "load"):
+        return Level(value)
+    why = "; models are asked before they are served, by VerifiedPusher" if value == "smoke" else ""
+    raise wrong(f"expected structure, checksums or load, got {shown(value)}{why}")
 
 
 def _listed(value: object) -> object:
@@ -139,6 +156,12 @@ Duration = Annotated[
 """Written as text, such as `7d`; zero or more whole milliseconds."""
 
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
+
+Days = Annotated[Duration, AfterValidator(_a_day)]
+"""As `Duration`, and at least a day."""
+
+SurvivorLevel = Annotated[Literal[Level.STRUCTURE, Level.CHECKSUMS, Level.LOAD], BeforeValidator(_level)]
+"""A level that needs nothing but the payload."""
 
 Count = Annotated[int, Strict(), Field(ge=1)]
 Limit = Annotated[int, Strict(), Field(ge=0)]

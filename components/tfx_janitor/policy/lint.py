@@ -17,8 +17,16 @@ from tfx_janitor.policy.keep import Keep
 from tfx_janitor.policy.rules import Match, Rule
 
 
-def refusals(rules: Sequence[Rule], *, min_age: timedelta) -> Iterator[Problem]:
+def refusals(
+    rules: Sequence[Rule], *, min_age: timedelta, orphans_older_than: timedelta | None = None
+) -> Iterator[Problem]:
     """What a policy must not say, each with its field."""
+    if orphans_older_than is not None and orphans_older_than < min_age:
+        yield Problem(
+            f"useless: min_age holds all that is younger than {format_duration(min_age)} already; "
+            "expected that or a longer time",
+            ("orphans", "older_than"),
+        )
     for number, rule in enumerate(rules):
         at = ("rules", number)
         yield from _idle_rule(rules, number, at)

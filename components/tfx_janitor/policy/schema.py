@@ -17,7 +17,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
-from pydantic import ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from pydantic.json_schema import GenerateJsonSchema
 from ruamel.yaml import YAML
 
@@ -38,6 +45,7 @@ __all__ = [
     "Keep",
     "Limits",
     "Match",
+    "Orphans",
     "PolicyError",
     "RetentionPolicy",
     "Rule",
@@ -59,6 +67,13 @@ class Limits(Part):
     """Bytes that the plan would free."""
 
 
+class Orphans(Part):
+    """Directories that no artifact claims: what executions left behind that died or failed."""
+
+    older_than: fields.Days
+    """For so long nothing was written in any directory of the execution, and its run gave no sign of life."""
+
+
 class RetentionPolicy(Part):
     """A whole policy: where deletion may happen at all, how carefully, and by which rules.
 
@@ -77,9 +92,11 @@ class RetentionPolicy(Part):
     """Time between mark and purge, in which everything can be restored."""
     stale_after: fields.PositiveDuration | None = None
     """A RUNNING execution without news for this long holds nothing any more; null: it holds for ever."""
-    verify: Level = Level.CHECKSUMS
+    verify: fields.SurvivorLevel = Level.CHECKSUMS
     """How deep surviving models are verified before others are deleted."""
     limits: Limits = Limits()
+    orphans: Orphans | None = None
+    """Directories that no artifact claims; null: nobody looks for them."""
     rules: tuple[Rule, ...]
     """What several rules match is deleted only if all let it go; what none matches is never touched."""
 
@@ -122,10 +139,17 @@ class RetentionPolicy(Part):
     def _has_effect(self, info: ValidationInfo) -> RetentionPolicy:
         if info.context == _RECORD:
             return self
-        found = tuple(refusals(self.rules, min_age=self.min_age))
+        quiet = None if self.orphans is None else self.orphans.older_than
+        found = tuple(refusals(self.rules, min_age=self.min_age, orphans_older_than=quiet))
         if found:
             raise all_wrong(found)
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Plans and acts of before the section came carry digests of policies without it.
+        said = handler(self)
+        return {key: value for key, value in said.items() if key != "orphans" or value is not None}
 
     @classmethod
     def from_yaml(
@@ -266,6 +290,7 @@ class RetentionPolicy(Part):
 _KEYS: Mapping[str, Iterable[str]] = {
     "": RetentionPolicy.model_fields,
     "limits": Limits.model_fields,
+    "orphans": Orphans.model_fields,
     "rules": Rule.model_fields,
     "match": Match.model_fields,
     "keep": Keep.model_fields,

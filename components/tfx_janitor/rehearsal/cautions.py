@@ -59,6 +59,13 @@ def _of_the_policy(policy: RetentionPolicy) -> Iterator[Problem]:
             "while a node runs: a training that takes longer can lose its inputs",
             ("stale_after",),
         )
+    if policy.orphans is not None:
+        told = format_duration(policy.orphans.older_than)
+        yield Problem(
+            "takes an execution for dead, RUNNING or not, that has written nothing into its directories for "
+            f"{told}: a training that is silent for longer loses them",
+            ("orphans", "older_than"),
+        )
     if policy.verify is Level.STRUCTURE:
         yield Problem(
             "a survivor whose tensors are damaged passes for whole; checksums would notice", ("verify",)

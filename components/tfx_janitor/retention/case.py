@@ -9,8 +9,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from tfx_janitor.lineage.origin import models_given_to
 from tfx_janitor.lineage.paths import Derivations
-from tfx_janitor.lineage.snapshot import ACTIVE, INPUTS, OUTPUTS, ArtifactState, EventKind, Snapshot, Value
+from tfx_janitor.lineage.snapshot import ACTIVE, OUTPUTS, ArtifactState, EventKind, Snapshot, Value
 from tfx_janitor.policy.schema import RetentionPolicy, Rule
 from tfx_janitor.retention.facts import Evidence
 from tfx_janitor.retention.plan import Step
@@ -132,11 +133,7 @@ class Case:
 
     @cached_property
     def pushes(self) -> dict[int, list[tuple[int, int]]]:
-        """Rows of pushed Models, each with pairs (push execution, PushedModel), in ascending row.
-
-        A Pusher may be given a Model, or an InfraBlessing that carries a copy of one: then the Model is what
-        the InfraValidator was given.
-        """
+        """Rows of pushed Models, each with pairs (push execution, PushedModel), in ascending row."""
         snapshot = self.snapshot
         found: dict[int, list[tuple[int, int]]] = {}
         for pushed in snapshot.rows_of_type(PUSHED_MODEL):
@@ -146,7 +143,7 @@ class Case:
             makers = {
                 model: execution
                 for execution in reversed(snapshot.executions_of(pushed, OUTPUTS))
-                for model in self._models_given_to(execution)
+                for model in models_given_to(snapshot, execution)
             }
             for model, execution in makers.items():
                 found.setdefault(model, []).append((execution, pushed))
@@ -190,17 +187,6 @@ class Case:
 
     def _model_or_sibling(self, row: int) -> list[int]:
         return [row] if self.snapshot.type_of(row) == MODEL else self.snapshot.siblings(row, MODEL)
-
-    def _models_given_to(self, execution: int) -> list[int]:
-        snapshot = self.snapshot
-        models = []
-        for row in snapshot.artifacts_of(execution, INPUTS):
-            if snapshot.type_of(row) == MODEL:
-                models.append(row)
-            elif snapshot.type_of(row) == INFRA_BLESSING and snapshot.producer[row] >= 0:
-                given = snapshot.artifacts_of(int(snapshot.producer[row]), INPUTS)
-                models.extend(model for model in given if snapshot.type_of(model) == MODEL)
-        return list(dict.fromkeys(models))
 
     def _group_key(self, row: int, rule: Rule) -> tuple[object, ...]:
         snapshot = self.snapshot

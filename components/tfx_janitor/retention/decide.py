@@ -11,17 +11,32 @@ from tfx_janitor.policy.rules import CheckpointRule
 from tfx_janitor.retention import holds
 from tfx_janitor.retention.case import Case
 from tfx_janitor.retention.facts import CheckpointFact
-from tfx_janitor.retention.plan import CheckpointDecision, Decision, Plan, Reason, Summary, verdict_of
+from tfx_janitor.retention.plan import (
+    CheckpointDecision,
+    Decision,
+    Orphan,
+    Plan,
+    Reason,
+    Summary,
+    verdict_of,
+)
 from tfx_janitor.retention.pruning import prune
 from tfx_janitor.retention.settlement import Settlement
 
 
-def decide(settlement: Settlement, *, metadata: str, created_ms: int) -> Plan:
+def decide(
+    settlement: Settlement,
+    *,
+    metadata: str,
+    created_ms: int,
+    orphans: tuple[Orphan, ...] | None = None,
+) -> Plan:
     """Writes the verdicts down.
 
     Args:
       metadata: URL of the store, without password.
       created_ms: the clock's reading, for the record only.
+      orphans: verdicts on directories that no artifact claims, if the policy asks for them.
     """
     case = settlement.nomination.case
     return Plan(
@@ -31,6 +46,7 @@ def decide(settlement: Settlement, *, metadata: str, created_ms: int) -> Plan:
         policy=case.policy.to_dict(),
         summary=_summary(settlement),
         source=lambda: (decision_of(settlement, row) for row in case.governed),
+        orphans=orphans,
     )
 
 

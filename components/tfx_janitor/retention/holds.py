@@ -169,10 +169,15 @@ def no_producer(case: Case) -> Held:
 def served(case: Case, facts: StorageFacts) -> Held:
     """The PushedModel whose destination still stands, and the Model that it came from."""
     for model, pushes in case.pushes.items():
-        for _, pushed in pushes:
+        for execution, pushed in pushes:
             if pushed in facts.destinations:
-                # A Pusher that was given an InfraBlessing is one step further away.
-                path = case.derivations.path(model, pushed, between=(INFRA_BLESSING,)) or ()
+                # A Pusher that was given an InfraBlessing is one step further away. A rollback is an act, and
+                # those are no steps.
+                path = case.derivations.path(model, pushed, between=(INFRA_BLESSING,)) or (
+                    case.artifact_step(model),
+                    case.execution_step(execution),
+                    case.artifact_step(pushed),
+                )
                 destination = case.snapshot.property(pushed, "pushed_destination")
                 yield model, Reason("hold.served", f"served at {destination}", path=path)
     for pushed in sorted(facts.destinations):

@@ -186,6 +186,66 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Orphan:
+    """The verdict on one directory that an execution left behind and no artifact claims.
+
+    All directories of one execution have the same verdict, for the same reasons.
+
+    Attributes:
+      path: absolute, without links.
+      execution: MLMD id of the execution that TFX laid it out for.
+      output: the output that it was meant for; None for TFX's own working directory of the execution.
+      bytes: apparent size; None if it could not be measured, as files, newest_ms and inode then are.
+      files: everything in it that is not a directory.
+      newest_ms: the last time at which anything in it was written, came, went, or changed its attributes.
+      inode: of the directory: another one at the same path is another directory.
+    """
+
+    path: str
+    execution: int
+    pipeline: str
+    run: str | None
+    node: str
+    output: str | None
+    bytes: int | None
+    files: int | None
+    newest_ms: int | None
+    inode: int | None
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """What stays the same while it is the same directory with the same content, as far as looks tell."""
+        return self.path, self.execution, self.inode, self.newest_ms, self.bytes, self.files
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        return {
+            **{name: getattr(self, name) for name in _AS_THEY_ARE},
+            "newest": None if self.newest_ms is None else to_iso(self.newest_ms),
+            "reasons": [reason.to_dict() for reason in self.reasons],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Orphan:
+        """Reads what `to_dict` wrote."""
+        newest = data["newest"]
+        return cls(
+            **{name: data[name] for name in _AS_THEY_ARE},
+            newest_ms=None if newest is None else from_iso(newest),
+            reasons=tuple(map(Reason.from_dict, data["reasons"])),
+        )
+
+
+_AS_THEY_ARE = (
+    *("path", "execution", "pipeline", "run", "node", "output"),
+    *("bytes", "files", "inode", "verdict"),
+)
+"""Fields of an `Orphan` that JSON has values for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """Totals of a plan. Bytes are apparent sizes; `bytes_total` is None unless everything was measured."""
 
@@ -220,6 +280,8 @@ class Plan:
         same id a minute later and an approval by id stays good.
       metadata: URL of the MLMD store, without password.
       policy: canonical dict of the policy.
+      orphans: directories that no artifact claims, by execution and path; None if the policy says nothing of
+        them, which is part of the id as well.
     """
 
     created_ms: int
@@ -229,6 +291,7 @@ class Plan:
     summary: Summary
     source: DecisionSource = field(repr=False, compare=False)
     id: str = ""
+    orphans: tuple[Orphan, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -249,6 +312,11 @@ class Plan:
         """The kept artifacts inside which checkpoints are to be deleted."""
         return (d for d in self.decisions if d.verdict != "delete" and d.prunes)
 
+    @property
+    def abandoned(self) -> tuple[Orphan, ...]:
+        """The directories to delete that no artifact claims."""
+        return tuple(orphan for orphan in self.orphans or () if orphan.verdict == "delete")
+
     def decision(self, artifact_id: int) -> Decision | None:
         """The verdict on one artifact, or None if no rule governs it."""
         return next((d for d in self.decisions if d.artifact_id == artifact_id), None)
@@ -267,6 +335,9 @@ class Plan:
         for decision in self.decisions:
             yield separator + json.dumps(decision.to_dict())
             separator = ",\n"
+        if self.orphans is not None:
+            yield '\n], "orphans": ['
+            yield ",".join("\n" + json.dumps(orphan.to_dict()) for orphan in self.orphans)
         yield "\n]}\n"
 
     @classmethod
@@ -289,6 +360,7 @@ class Plan:
             )
         try:
             decisions = tuple(map(Decision.from_dict, data["decisions"]))
+            orphans = data.get("orphans")
             plan = cls(
                 created_ms=from_iso(data["created_at"]),
                 now_ms=from_iso(data["now"]),
@@ -296,6 +368,7 @@ class Plan:
                 policy=data["policy"],
                 summary=Summary(**data["summary"]),
                 source=lambda: iter(decisions),
+                orphans=None if orphans is None else tuple(map(Orphan.from_dict, orphans)),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise PlanError(
@@ -317,6 +390,9 @@ class Plan:
         for decision in self.decisions:
             digest.update(b"\n")
             digest.update(_canonical(decision.to_dict()))
+        if self.orphans is not None:
+            digest.update(b"\norphans\n")
+            digest.update(_canonical([orphan.to_dict() for orphan in self.orphans]))
         return f"sha256:{digest.hexdigest()}"
 
 

@@ -7,20 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from tfx_janitor.errors import Stopped
+
 Item = TypeVar("Item")
 Done = TypeVar("Done")
+
+STOPPED = "stopped while it was looking; the next run goes on"
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """What went wrong with one item, in words; the other items are not concerned.
-
-    Attributes:
-      begun: False if nobody ever laid a hand on it, as when the crew was told to stop.
-    """
+    """What went wrong with one item, in words; the other items are not concerned."""
 
     error: str
-    begun: bool = True
 
 
 class Crew(Protocol):
@@ -60,14 +59,42 @@ class Threads:
         return answers
 
 
+class Scouts:
+    """A crew for looking, which gives up as soon as somebody wants to stop.
+
+    What nobody looked at has no answer, and nothing is decided without. Who acts must not use it: what an act
+    has in hand is brought to its end.
+    """
+
+    def __init__(self, crew: Crew, stopping: Callable[[], bool]) -> None:
+        """Takes who does the work, and who tells whether to stop."""
+        self._crew, self._stopping = crew, stopping
+
+    def run(self, task: str, work: Callable[[Item], Done], items: Sequence[Item]) -> list[Done | Failed]:
+        """See `Crew.run`.
+
+        Raises:
+          Stopped: somebody wants to stop; what is under way was brought to its end.
+        """
+
+        def look(item: Item) -> Done:
+            if self._stopping():
+                raise Stopped(STOPPED)
+            return work(item)
+
+        return self._crew.run(task, look, items)
+
+
 def attempt(work: Callable[[Item], Done], item: Item) -> Done | Failed:
     """One item's answer, or its failure as a value.
 
     Whatever goes wrong with one payload must neither hide the others nor end the run, so everything but the
-    end of the process is caught here, and nowhere else.
+    end of the process, and the wish for it, is caught here, and nowhere else.
     """
     try:
         return work(item)
+    except Stopped:
+        raise
     except Exception as error:
         return Failed(_words(error))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pydantic import ValidationError
 
@@ -18,12 +19,14 @@ from tfx_janitor.payload.verification import Level
 from tfx_janitor.policy.schema import CheckpointRule
 from tfx_janitor.retention.decide import judge_checkpoints
 from tfx_janitor.retention.facts import CheckpointFact
-from tfx_janitor.retention.plan import CheckpointDecision
+from tfx_janitor.retention.plan import CheckpointDecision, Reason
+from tfx_janitor.retention.timestamps import to_ms
 from tfx_janitor.survey import look
-from tfx_janitor.survey.crew import Crew
+from tfx_janitor.survey.crew import Crew, Failed
 from tfx_janitor.survey.survey import with_verdict
 
 _NEWEST = "it always stays"
+_BEING_WRITTEN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,37 @@ def plan_directory(path: str, rule: CheckpointRule, crew: Crew, level: Level) ->
         answers = crew.run("verify checkpoints", look.verify_checkpoint, [order for _, order in orders])
         for (at, _), answer in zip(orders, answers, strict=True):
             facts[at] = with_verdict(facts[at], answer)
+
+
+def plan_broken(path: str, crew: Crew, level: Level, *, now_ms: int) -> DirectoryPlan:
+    """Lets go, of the checkpoints of one directory, those that cannot be restored from; changes nothing.
+
+    One that was written within the last hour may still be being written, and stays in doubt.
+
+    Args:
+      path: the directory, absolute or relative to the working directory.
+      level: how deep to verify.
+
+    Raises:
+      JanitorError: no directory, one that cannot be listed, or the variables of a SavedModel.
+    """
+    directory = os.path.realpath(path)
+    found = checkpoints.list_checkpoints(directory)
+    orders = [look.CheckpointOrder(directory, checkpoint.name, level) for checkpoint in found]
+    answers = crew.run("verify checkpoints", look.verify_checkpoint, orders)
+    decisions = []
+    for checkpoint, answer in zip(found, answers, strict=True):
+        told = answer.error if isinstance(answer, Failed) else answer.detail
+        whole = not isinstance(answer, Failed) and answer.whole
+        young = now_ms - checkpoint.modified_ms < to_ms(_BEING_WRITTEN)
+        verdict = "keep" if whole else "unknown" if young else "delete"
+        code = "keep.whole" if whole else "unknown.being-written" if young else "expire.broken"
+        decisions.append(
+            CheckpointDecision(
+                "", checkpoint.name, checkpoint.step, checkpoint.bytes, verdict, (Reason(code, told),)
+            )
+        )
+    return DirectoryPlan(directory, tuple(decisions))
 
 
 def _to_verify(

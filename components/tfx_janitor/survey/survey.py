@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from tfx_janitor.lineage.snapshot import ArtifactState
-from tfx_janitor.payload.places import Place, PlaceError, parse, resolve
+from tfx_janitor.payload.places import Place, PlaceError, resolve
 from tfx_janitor.payload.verification import Level
 from tfx_janitor.retention.answers import members_with_budget
 from tfx_janitor.retention.case import PRESENT, PUSHED_MODEL, Case
@@ -22,6 +22,8 @@ from tfx_janitor.retention.settle import nominate, settle
 from tfx_janitor.retention.settlement import Nomination, Settlement
 from tfx_janitor.survey import look
 from tfx_janitor.survey.crew import Crew, Failed
+from tfx_janitor.survey.orphans import find_orphans
+from tfx_janitor.survey.resolver import Resolver
 
 
 def make_plan(case: Case, crew: Crew, *, metadata: str, created_ms: int, measure_all: bool = False) -> Plan:
@@ -33,7 +35,8 @@ def make_plan(case: Case, crew: Crew, *, metadata: str, created_ms: int, measure
       measure_all: measures every governed payload, not only what would be deleted.
     """
     settlement = judge(case, crew, Level.STRUCTURE, measure_all=measure_all)
-    return decide(settlement, metadata=metadata, created_ms=created_ms)
+    orphans = find_orphans(case, crew)
+    return decide(settlement, metadata=metadata, created_ms=created_ms, orphans=orphans)
 
 
 def judge(case: Case, crew: Crew, level: Level, *, measure_all: bool = False) -> Settlement:
@@ -80,7 +83,7 @@ def _with_evidence(case: Case, crew: Crew) -> Case:
 
 def _look_at_places(case: Case) -> StorageFacts:
     artifacts = case.snapshot.artifacts
-    resolver = _Resolver()
+    resolver = Resolver()
     places: dict[int, Place] = {}
     not_understood: dict[int, str] = {}
     for row in np.flatnonzero(artifacts.state != ArtifactState.DELETED).tolist():
@@ -114,24 +117,6 @@ def _destinations(case: Case) -> Iterable[tuple[int, Place]]:
         # A destination that cannot be looked at from here may well be serving: it stands until proven gone.
         if not place.local or os.path.lexists(place.path):
             yield row, place
-
-
-class _Resolver:
-    """`places.resolve` for very many URIs: siblings share a parent, which is resolved once."""
-
-    def __init__(self) -> None:
-        self._parents: dict[str, str] = {}
-
-    def __call__(self, uri: str) -> Place:
-        place = parse(uri)
-        if not place.local or "/.." in uri:
-            return resolve(uri)
-        parent, name = os.path.split(place.path)
-        real = self._parents.get(parent)
-        if real is None:
-            real = self._parents[parent] = os.path.realpath(parent)
-        path = os.path.join(real, name)
-        return resolve(path) if os.path.islink(path) else Place(place.scheme, path)
 
 
 def _measure(tentative: Settlement, facts: StorageFacts, crew: Crew, measure_all: bool) -> StorageFacts:
