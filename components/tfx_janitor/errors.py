@@ -12,6 +12,15 @@ class JanitorError(Exception):
     exit_code = 2
 
 
+class Stopped(JanitorError):
+    """It ended before all was done: somebody wanted that, or the store was lost.
+
+    What was done stands, and the next run goes on.
+    """
+
+    exit_code = 1
+
+
 class Refused(JanitorError):
     """A limit of the policy forbids the act; nothing was done until somebody approves it by id."""
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import logging
-from collections.abc import Callable, Sequence
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +16,13 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from tests.builders import keep_models, prune_checkpoints
+from tests.busy_store import held, impatient
 from tests.checkpoint_janitor.conftest import BEAM_ARGS, Past
 from tests.checkpoint_janitor.test_unrooted import UNROOTED
+from tfx_janitor import effects
 from tfx_janitor.checkpoint_janitor.unrooted import UnrootedPolicy
+from tfx_janitor.deletion.remove import TRASH
+from tfx_janitor.effects import Effect
 from tfx_janitor.survey.crew import Crew, Failed, Threads
 
 pytestmark = pytest.mark.tfx
@@ -38,6 +46,7 @@ class Ran:
         database: Path | None = None,
         fail_pipeline: bool = False,
         unrooted: UnrootedPolicy | None = None,
+        parameters: Mapping[str, Any] | None = None,
         **policy: Any,
     ) -> Ran:
         from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
@@ -66,7 +75,8 @@ class Ran:
         executor = Executor(context)
         if self._crew is not None:
             executor._crew = lambda: self._crew  # type: ignore[method-assign,assignment,return-value]
-        executor.Do({}, {"plan": [self.plan], "report": [self.report]}, options.to_parameters())
+        outputs = {"plan": [self.plan], "report": [self.report]}
+        executor.Do({}, outputs, {**options.to_parameters(), **(parameters or {})})
         return self
 
     def file(self, artifact: Any, name: str) -> str:
@@ -198,7 +208,8 @@ def test_it_fails_the_pipeline_only_when_asked_to(started: Past, tmp_path: Path)
 
 def test_an_item_that_fails_is_no_failure_of_the_janitor(started: Past):
     ran = Ran(started, crew=Denied(2)).do()
-    assert started.models == ["MARKED_FOR_DELETION"] * 2 + ["LIVE"] * 2
+    assert started.models == ["DELETED"] * 2 + ["LIVE"] * 2
+    assert all(made.model.path.is_dir() for made in started.retrainings)
     assert (ran.report.status, ran.report.failed, ran.report.purged) == ("done", 2, 0)
     assert "failed  Model" in ran.file(ran.report, "report.txt")
     assert "Permission denied" in ran.file(ran.report, "report.txt")
@@ -215,6 +226,82 @@ def test_what_was_done_before_the_disk_was_full_is_still_told(started: Past, mon
     assert started.models == ["DELETED", "DELETED", "LIVE", "LIVE"]
     assert (ran.report.status, ran.report.purged) == ("failed", 2)
     assert "purged  Model" in ran.file(ran.report, "report.txt")
+
+
+def test_a_store_that_stays_busy_costs_only_this_run(started: Past, monkeypatch: pytest.MonkeyPatch):
+    impatient(monkeypatch)
+    store = started.history.database
+    with contextlib.ExitStack() as until_the_end:
+
+        def busy_from_now_on(effect: Effect, change: Callable[[], Any]) -> Any:
+            if effect.kind == "rename":
+                watching.close()
+                until_the_end.enter_context(held(store))
+            return change()
+
+        watching = until_the_end.enter_context(contextlib.ExitStack())
+        watching.enter_context(effects.watched(busy_from_now_on))
+        ran = Ran(started, crew=Threads(1)).do()
+    assert ran.report.status == "failed" and "AbortedError" in ran.report.reason
+    # What it did before it lost the store is told all the same.
+    assert (ran.report.marked, ran.report.purged) == (5, 2)
+    assert "purged  " in ran.file(ran.report, "report.txt")
+
+    assert Ran(started, crew=Threads(1)).do().report.status == "done"
+    assert started.models == ["DELETED", "DELETED", "LIVE", "LIVE"]
+    assert not list(started.history.root.rglob(TRASH))
+
+
+def test_a_trash_that_cannot_be_made_stops_no_pipeline(started: Past):
+    from tfx_janitor.checkpoint_janitor.executor import CleaningFailed
+    from tfx_janitor.deletion import acts
+
+    obstacle = started.retrainings[0].model.path.parent / TRASH
+    obstacle.write_text("a file where the trash would be")
+    ran = Ran(started, crew=Threads(2)).do()
+    assert (ran.report.status, ran.report.failed, ran.report.pruned) == ("done", 2, 3)
+    assert TRASH in ran.report.reason
+    told = [o for act in acts.read(started.history.store) for o in act.outcomes if o.done == "failed"]
+    assert [outcome.artifact_id for outcome in told] == [made.model.id for made in started.retrainings[:2]]
+    assert all(made.model.path.is_dir() for made in started.retrainings)
+
+    with pytest.raises(CleaningFailed, match="2 failed; artifact .*" + re.escape(TRASH)):
+        Ran(started, crew=Threads(2)).do(fail_pipeline=True)
+    obstacle.unlink()
+    assert Ran(started, crew=Threads(2)).do().report.failed == 0
+    assert started.models == ["DELETED", "DELETED", "LIVE", "LIVE"]
+
+
+def test_a_full_disk_stops_no_pipeline(started: Past):
+    from tfx_janitor.checkpoint_janitor.executor import CleaningFailed
+
+    def full(effect: Effect, change: Callable[[], Any]) -> Any:
+        if effect.kind in ("create", "write", "mkdir"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), effect.subject)
+        return change()
+
+    with effects.watched(full):
+        ran = Ran(started, crew=Threads(2)).do()
+        assert ran.report.status == "done" and ran.report.failed > 0
+        assert "No space left on device" in ran.report.reason
+        with pytest.raises(CleaningFailed, match="No space left on device"):
+            Ran(started, crew=Threads(2)).do(fail_pipeline=True)
+    assert all(made.model.path.is_dir() for made in started.retrainings)
+
+    assert Ran(started, crew=Threads(2)).do().report.failed == 0
+    assert started.models == ["DELETED", "DELETED", "LIVE", "LIVE"]
+    assert not any(made.model.path.exists() for made in started.retrainings[:2])
+
+
+@pytest.mark.parametrize("policy", ["", "{", '{"version": 1, "roots": ["/"], "rules": []}'])
+def test_a_policy_that_is_none_stops_no_pipeline(started: Past, policy: str):
+    from tfx_janitor.checkpoint_janitor.executor import CleaningFailed
+
+    ran = Ran(started, crew=Threads(2)).do(parameters={"policy": policy})
+    assert ran.report.status == "failed" and "the policy of CheckpointJanitor" in ran.report.reason
+    assert started.models == ["LIVE"] * 4
+    with pytest.raises(CleaningFailed, match="the policy of CheckpointJanitor"):
+        Ran(started, crew=Threads(2)).do(parameters={"policy": policy}, fail_pipeline=True)
 
 
 def test_a_runner_that_cannot_be_trusted_deletes_nothing(started: Past, monkeypatch: pytest.MonkeyPatch):

@@ -23,7 +23,7 @@ def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[st
 
 
 COMMANDS = ["plan", "apply", "purge", "gc", "restore", "explain", "verify", "checkpoints"]
-COMMANDS += ["pin", "unpin", "pins", "history"]
+COMMANDS += ["pin", "unpin", "pins", "history", "rollback"]
 HEAVY = ["tensorflow", "tfx", "apache_beam"]
 
 
@@ -114,6 +114,20 @@ def test_ctrl_c_is_130():
     assert done.returncode == 128 + signal.SIGINT
     assert done.stderr.startswith("tfx-janitor: interrupted")
     assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_while_it_is_being_loaded_is_130_without_a_word():
+    code = (
+        "import os, signal, sys\n"
+        "class Impatient:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'typer': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Impatient())\n"
+        "from tfx_janitor.cli import main\n"
+        "main(['--help'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGINT, "", "")
 
 
 def test_what_nobody_foresaw_is_70_and_one_line():

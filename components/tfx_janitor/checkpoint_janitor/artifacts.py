@@ -41,7 +41,7 @@ class JanitorReport(Artifact):
     Properties:
       status: "done"; "refused": by rule nothing was marked, because of failures in its run or of a limit;
         "failed": the janitor itself failed.
-      reason: why it refused or failed, empty if done.
+      reason: why it refused or failed, or what the first artifact failed of; empty if nobody needs to look.
       plan_id: of the plan; missing if none came about.
       marked, purged, finished, corrected, pruned, rescued, skipped, failed: numbers of artifacts that this
         became of.

@@ -21,6 +21,7 @@ from tfx_janitor.checkpoint_janitor.cleaning import clean
 from tfx_janitor.checkpoint_janitor.options import FAIL_PIPELINE, Options
 from tfx_janitor.checkpoint_janitor.report import Report
 from tfx_janitor.checkpoint_janitor.unrooted import pipeline_root
+from tfx_janitor.deletion.account import Account
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.lineage import connection, read_api
@@ -63,10 +64,11 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         plan_artifact = artifact_utils.get_single_instance(output_dict[PLAN])
         report_artifact = artifact_utils.get_single_instance(output_dict[REPORT])
         report = Report(self._actor(), time.time_ns() // 1_000_000, "failed")
+        account = Account()
         try:
             options = Options.from_parameters(exec_properties)
             policy = self._policy(options, plan_artifact.uri)
-            report = self._clean(options, policy, report.actor, report.now_ms)
+            report = self._clean(options, policy, report, account)
             if report.plan is not None:
                 _write_plan(plan_artifact, report.plan, policy.digest)
             _write_report(report_artifact, report)
@@ -76,7 +78,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             # goes on from there. The log and the artifact tell what happened, and its files if they can still
             # be written: an error that comes of telling the first one must not take its place.
             _log.exception("%s failed", report.actor)
-            report = dataclasses.replace(report, status="failed", reason=_words(error))
+            outcomes = report.outcomes or tuple(account.outcomes)
+            report = dataclasses.replace(report, status="failed", reason=_words(error), outcomes=outcomes)
             with contextlib.suppress(Exception):
                 _write_report(report_artifact, report)
         _describe(report_artifact, report)
@@ -91,18 +94,19 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         root = pipeline_root(plan_uri, node=self._node(), output=PLAN, execution=self._execution())
         return options.policy.rooted_in(root)
 
-    def _clean(self, options: Options, policy: RetentionPolicy, actor: str, now_ms: int) -> Report:
+    def _clean(self, options: Options, policy: RetentionPolicy, begun: Report, account: Account) -> Report:
         execution = self._execution()
         store = connection.open_config(options.metadata, readonly=False)
         own = own_run.find(read_api.read(store), execution, pipeline=self._pipeline(), node=self._node())
         site = Site(
             store=store,
             metadata=connection.url_of(options.metadata),
-            actor=actor,
-            now_ms=now_ms,
+            actor=begun.actor,
+            now_ms=begun.now_ms,
             crew=self._crew(),
             own_execution=own.execution,
             only_pipeline=None if options.whole_store else own.pipeline,
+            account=account,
         )
         return clean(site, policy, own)
 
@@ -155,7 +159,7 @@ def _write_report(artifact: types.Artifact, report: Report) -> None:
 
 def _describe(artifact: types.Artifact, report: Report) -> None:
     artifact.status = report.status
-    artifact.reason = report.reason[:_REASON_LENGTH]
+    artifact.reason = report.complaint[:_REASON_LENGTH]
     if report.plan is not None:
         artifact.plan_id = report.plan.id
     for done, number in report.counts.items():

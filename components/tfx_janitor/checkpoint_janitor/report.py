@@ -67,12 +67,19 @@ class Report:
         return sum(outcome.freed for outcome in self.outcomes)
 
     @property
+    def complaint(self) -> str:
+        """Why somebody needs to look: the reason, or what the first item failed of; empty if nobody does."""
+        failed = (f"artifact {o.artifact_id}: {o.detail}" for o in self.outcomes if o.done == "failed")
+        return self.reason or next(failed, "")
+
+    @property
     def headline(self) -> str:
         """One line."""
         if self.status != "done":
             return f"{self.actor} {self.status}: {self.reason}"
         freed = f"; {size(self.bytes_freed)} freed" if self.bytes_freed else ""
-        return f"{self.actor}: {totals(**self.counts)}{freed}"
+        failed = f"; {self.complaint}" if self.complaint else ""
+        return f"{self.actor}: {totals(**self.counts)}{freed}{failed}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form: that of `tfx-janitor gc --format json`, and who, how and why."""

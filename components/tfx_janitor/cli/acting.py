@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tfx_janitor.cli.exits import finish
-from tfx_janitor.cli.options import Approve, Format, Now, OptionalPolicy, OutputFormat, Policy
+from tfx_janitor.cli.options import (
+    Approve,
+    Format,
+    MaxAge,
+    Now,
+    OptionalPolicy,
+    OutputFormat,
+    Policy,
+    duration,
+    is_id,
+)
 from tfx_janitor.cli.printing import print_json, show
 from tfx_janitor.cli.site import opened, read_plan, read_policy
-from tfx_janitor.errors import JanitorError, Refused
+from tfx_janitor.cli.stopping import stoppable
+from tfx_janitor.errors import JanitorError, Refused, Stopped
 
 if TYPE_CHECKING:
     from ml_metadata import MetadataStore
@@ -26,22 +38,28 @@ def apply(
     ctx: typer.Context,
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="A plan made by `plan --out`.")],
     approve: Approve = None,
+    max_age: MaxAge = "1d",
     now: Now = None,
     format: OutputFormat = Format.TABLE,
 ) -> None:
-    """Mark what a plan lets go.
+    """Mark what a plan lets go, once.
 
-    No byte is touched, and `restore` takes it back.
+    No byte is touched, and `restore` takes it back. A plan that was applied already is refused, and so is one
+    that is older than --max-age.
     """
     from tfx_janitor.deletion.apply import apply as carry_out
+    from tfx_janitor.deletion.once import check_fresh, check_unused
 
+    most = duration(max_age)
     made = read_plan(plan)
-    with opened(ctx, now=now, readonly=False) as site:
+    with at_work(ctx, "apply", format, now=now) as site:
+        check_fresh(made, site.now_ms, most)
+        check_unused(made, site.store)
         outcomes = carry_out(site, made, approved=approve)
-        names = _names(site.store, outcomes)
+        names = names_of(site.store, outcomes)
     marked = any(outcome.done == "marked" for outcome in outcomes)
     undo = f"undo: tfx-janitor restore --plan {made.id}"
-    _tell("apply", site, outcomes, names, format, plan_id=made.id, hints=[undo] if marked else [])
+    tell("apply", site, outcomes, names, format, plan_id=made.id, hints=[undo] if marked else [])
 
 
 def purge(
@@ -55,10 +73,10 @@ def purge(
     from tfx_janitor.deletion.purge import purge as carry_out
 
     rules = None if policy is None else read_policy(policy)
-    with opened(ctx, now=now, readonly=False) as site:
+    with at_work(ctx, "purge", format, now=now) as site:
         outcomes = carry_out(site, policy=rules)
-        names = _names(site.store, outcomes)
-    _tell("purge", site, outcomes, names, format)
+        names = names_of(site.store, outcomes)
+    tell("purge", site, outcomes, names, format)
 
 
 def gc(
@@ -75,16 +93,20 @@ def gc(
     from tfx_janitor.deletion.gc import collect
 
     rules = read_policy(policy)
-    with opened(ctx, now=now, readonly=False) as site:
+    with at_work(ctx, "gc", format, now=now) as site:
         collected = collect(site, rules, approved=approve)
-        names = _names(site.store, collected.outcomes)
-    _tell("gc", site, collected.outcomes, names, format, plan_id=collected.plan.id, refused=collected.refused)
+        names = names_of(site.store, collected.outcomes)
+    tell("gc", site, collected.outcomes, names, format, plan_id=collected.plan.id, refused=collected.refused)
 
 
 def restore(
     ctx: typer.Context,
-    ids: Annotated[
-        list[int] | None, typer.Argument(metavar="ID...", help="Artifacts that are marked.")
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="ID_OR_PATH...",
+            help="What is marked: artifacts, or directories that no artifact claims.",
+        ),
     ] = None,
     plan: Annotated[
         str | None, typer.Option("--plan", metavar="PLAN_ID", help="All that this plan marked.")
@@ -92,27 +114,52 @@ def restore(
     format: OutputFormat = Format.TABLE,
 ) -> None:
     """Take marks back, after verifying that payloads are whole."""
+    from tfx_janitor.deletion import orphans
+    from tfx_janitor.deletion.orphan_marks import spelled
     from tfx_janitor.deletion.restore import marked_by
     from tfx_janitor.deletion.restore import restore as carry_out
 
-    if not ids and plan is None:
-        raise JanitorError("expected ids of artifacts, or --plan PLAN_ID; got neither")
-    with opened(ctx, readonly=False) as site:
-        wanted = [*(ids or ()), *(marked_by(site, plan) if plan is not None else ())]
-        outcomes = carry_out(site, wanted)
-        names = _names(site.store, outcomes)
+    if not names and plan is None:
+        raise JanitorError("expected ids of artifacts, paths of directories, or --plan PLAN_ID; got neither")
+    ids = [int(name) for name in names or () if is_id(name)]
+    paths = [spelled(name) for name in names or () if not is_id(name)]
+    with at_work(ctx, "restore", format) as site:
+        if plan is not None:
+            ids += marked_by(site, plan)
+            paths += orphans.marked_by(site, plan)
+        outcomes = [
+            *(orphans.restore(site, paths) if paths else ()),
+            *(carry_out(site, ids) if ids else ()),
+        ]
+        known = names_of(site.store, outcomes)
     restored = any(outcome.done == "restored" for outcome in outcomes)
     hint = "the next gc judges it again: pin what must stay, or change the policy"
-    _tell("restore", site, outcomes, names, format, plan_id=plan, hints=[hint] if restored else [])
+    tell("restore", site, outcomes, known, format, plan_id=plan, hints=[hint] if restored else [])
 
 
-def _names(store: MetadataStore, outcomes: Iterable[Outcome]) -> dict[int, str]:
-    ids = sorted({outcome.artifact_id for outcome in outcomes})
+@contextlib.contextmanager
+def at_work(ctx: typer.Context, act: str, format: Format, *, now: str | None = None) -> Iterator[Site]:
+    """The site of an act, which may be stopped. Whatever cuts it off, what it did until then is told."""
+    site = None
+    # To the end of the command: what was done is told, too, before a wish to stop counts.
+    stopping = ctx.with_resource(stoppable())
+    try:
+        with opened(ctx, now=now, readonly=False, stopping=stopping) as site:
+            yield site
+    except Exception as error:
+        if site is not None and not site.account.empty:
+            _show(act, site, site.account.outcomes, {}, format, because=error)
+        raise
+
+
+def names_of(store: MetadataStore, outcomes: Iterable[Outcome]) -> dict[int, str]:
+    """The types of the artifacts that outcomes are of."""
+    ids = sorted({outcome.artifact_id for outcome in outcomes if outcome.path is None})
     chunks = (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))
     return {row.id: row.type for chunk in chunks for row in store.get_artifacts_by_id(chunk)}
 
 
-def _tell(
+def tell(
     act: str,
     site: Site,
     outcomes: Sequence[Outcome],
@@ -123,10 +170,35 @@ def _tell(
     hints: Sequence[str] = (),
     refused: Refused | None = None,
 ) -> None:
+    """Tells what became of the items, and ends the command."""
+    from tfx_janitor.deletion.acts import NOT_BEGUN
+
+    stopped = any(outcome.detail == NOT_BEGUN for outcome in outcomes)
+    left = Stopped("stopped; the next run goes on with what was not begun") if stopped else None
+    because = refused or left
+    _show(act, site, outcomes, names, format, plan_id=plan_id, hints=hints, because=because)
+    if because is not None:
+        raise because
+    finish(all(outcome.well for outcome in outcomes))
+
+
+def _show(
+    act: str,
+    site: Site,
+    outcomes: Sequence[Outcome],
+    names: dict[int, str],
+    format: Format,
+    *,
+    plan_id: str | None = None,
+    hints: Sequence[str] = (),
+    because: Exception | None = None,
+) -> None:
+    """Shows what became of the items; `because` tells why that is not all."""
     from tfx_janitor.report.documents import outcomes_document
     from tfx_janitor.report.tables import outcome_summary, outcome_table
 
     if format is Format.JSON:
+        refused = isinstance(because, Refused)
         print_json(
             outcomes_document(
                 act,
@@ -134,13 +206,11 @@ def _tell(
                 metadata=site.metadata,
                 now_ms=site.now_ms,
                 plan_id=plan_id,
-                refused=None if refused is None else str(refused),
+                refused=str(because) if refused else None,
+                stopped=None if because is None or refused else str(because),
             )
         )
     elif outcomes:
         show(outcome_table(outcomes, names), "", outcome_summary(outcomes), *hints)
-    elif refused is None:
+    elif because is None:
         show("nothing to do")
-    if refused is not None:
-        raise refused
-    finish(all(outcome.well for outcome in outcomes))

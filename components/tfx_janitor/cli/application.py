@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NoReturn
-
 import typer
 
-from tfx_janitor.cli import acting, deciding, payloads, pinning, remembering
+from tfx_janitor.cli import (
+    acting,
+    auditing,
+    deciding,
+    lineage,
+    mending,
+    payloads,
+    pinning,
+    remembering,
+    serving,
+)
 from tfx_janitor.cli.exits import CommandsThatAnswer
 from tfx_janitor.cli.options import Metadata, Version
 
 EPILOG = (
-    "Exit codes: 0 done; 1 done, but with findings, skipped or failed items; 2 bad input, nothing done; "
-    "3 refused by a limit. Times are ISO 8601, UTC where no zone is given."
+    "Exit codes: 0 done; 1 done, but with findings, skipped or failed items, or stopped before all was done; "
+    "2 bad input, nothing done; 3 refused by a limit. Times are ISO 8601, UTC where no zone is given."
 )
 
 # Rich help doubles the time that --help takes, and says no more.
@@ -39,19 +46,15 @@ app.command()(acting.purge)
 app.command()(acting.gc)
 app.command()(acting.restore)
 app.command()(deciding.explain)
+app.command()(lineage.lineage)
+app.command()(auditing.audit)
+app.command()(mending.discard)
+app.command()(mending.forget)
+app.command()(mending.close)
 app.command()(payloads.verify)
 app.command()(payloads.checkpoints)
 app.command()(pinning.pin)
 app.command()(pinning.unpin)
 app.command()(pinning.pins)
 app.command()(remembering.history)
-
-
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Runs the command line and exits with its code.
-
-    Args:
-      arguments: those of the process, if not given.
-    """
-    app(args=arguments, prog_name="tfx-janitor")
-    raise SystemExit(0)
+app.command()(serving.rollback)

@@ -25,7 +25,9 @@ from tfx_janitor.cli.site import opened, read_policy
 from tfx_janitor.errors import JanitorError, Refused
 
 if TYPE_CHECKING:
+    from tfx_janitor.deletion.site import Site
     from tfx_janitor.lineage.snapshot import Snapshot
+    from tfx_janitor.policy.schema import RetentionPolicy
     from tfx_janitor.retention.plan import Plan
 
 _PLAN_BEGINS = b'{"schema": "tfx-janitor/plan/'
@@ -105,7 +107,8 @@ def explain(
         str,
         typer.Argument(
             metavar="ID_OR_PATH",
-            help="An artifact's id, its URI, or any path inside what it left.",
+            help="An artifact's id, its URI, or any path inside what it left; or in a directory that no "
+            "artifact claims.",
         ),
     ],
     policy: Policy,
@@ -129,6 +132,7 @@ def explain(
     from tfx_janitor.report import explanation
     from tfx_janitor.report.explanation_text import explanation_lines
     from tfx_janitor.report.explanation_tree import explanation_tree
+    from tfx_janitor.report.finding import NotFound
     from tfx_janitor.report.moment import Moment
     from tfx_janitor.retention.decide import decision_of
     from tfx_janitor.survey.survey import judge
@@ -137,7 +141,12 @@ def explain(
     rules = read_policy(policy)
     with opened(ctx, now=now, readonly=True) as site:
         moment = Moment(site.read(), site.now_ms if asked_ms is None else asked_ms, site.now_ms)
-        found = moment.find(name)
+        try:
+            found = moment.find(name)
+        except NotFound:
+            if asked_ms is None and rules.orphans is not None and _explain_orphan(site, rules, name, format):
+                return
+            raise
         artifact_id = int(moment.snapshot.artifacts.id[found.row])
         case = dataclasses.replace(site, now_ms=moment.at_ms).case(moment.snapshot, rules)
         settlement = judge(case, site.crew, Level.STRUCTURE)
@@ -150,6 +159,26 @@ def explain(
         show_tree(explanation_tree(answer))
     else:
         show(*explanation_lines(answer))
+
+
+def _explain_orphan(site: Site, rules: RetentionPolicy, name: str, format: ExplanationFormat) -> bool:
+    """Tells of a directory that no artifact claims; False if the name leads into none."""
+    from tfx_janitor.deletion import acts
+    from tfx_janitor.deletion.orphan_marks import names_path, spelled
+    from tfx_janitor.report import orphans
+    from tfx_janitor.survey.orphans import find_orphans
+
+    path = spelled(name)
+    found = find_orphans(site.case(site.read(), rules), site.crew) or ()
+    orphan = next((o for o in found if path == o.path or path.startswith(f"{o.path}/")), None)
+    if orphan is None:
+        return False
+    past = [act for act in acts.read(site.store) if names_path(act, orphan.path)]
+    if format is ExplanationFormat.JSON:
+        print_json(orphans.explanation_document(orphan, past, now_ms=site.now_ms))
+    else:
+        show(*orphans.explanation_lines(orphan, past))
+    return True
 
 
 def _refuse_unknown_pipeline(snapshot: Snapshot, pipeline: str | None) -> None:
@@ -183,7 +212,7 @@ def _write(plan: Plan, out: str) -> None:
 def _next_step(plan: Plan, out: str | None) -> list[str]:
     from tfx_janitor.deletion.limits import check
 
-    if not plan.summary.delete and not plan.summary.checkpoints_delete:
+    if not plan.summary.delete and not plan.summary.checkpoints_delete and not plan.abandoned:
         return []
     try:
         check(plan, None)

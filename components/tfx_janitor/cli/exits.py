@@ -55,11 +55,10 @@ class CommandsThatAnswer(TyperGroup):
         except Exception as error:
             if _is_for_the_parser(error):
                 raise
-            name = type(error).__name__
-            if _is_from_the_store(error):
-                raise _exit(BAD_INPUT, f"the metadata store answered {name}: {error}") from None
+            if (answer := answer_of_store(error)) is not None:
+                raise _exit(BAD_INPUT, answer) from None
             hint = "" if DEBUG in os.environ else f" (set {DEBUG}=1 for the traceback)"
-            raise _exit(UNEXPECTED, f"unexpected {name}: {error}{hint}") from None
+            raise _exit(UNEXPECTED, f"unexpected {type(error).__name__}: {error}{hint}") from None
 
 
 def finish(well: bool) -> None:
@@ -80,6 +79,15 @@ def say(message: str) -> None:
     print(f"tfx-janitor: {safe}", file=sys.stderr)
 
 
+def answer_of_store(error: Exception) -> str | None:
+    """What the metadata store answered, in words; None if the error is none of its."""
+    # An error of MLMD exists only where MLMD is loaded already.
+    errors = sys.modules.get("ml_metadata.errors")
+    if errors is None or not isinstance(error, errors.StatusError):
+        return None
+    return f"the metadata store answered {type(error).__name__}: {error}"
+
+
 def _exit(code: int, message: str) -> typer.Exit:
     if DEBUG in os.environ:
         traceback.print_exc()
@@ -95,9 +103,3 @@ def _is_for_the_parser(error: Exception) -> bool:
     return isinstance(error, typer.Exit | typer.Abort) or (
         hasattr(error, "exit_code") and hasattr(error, "show")
     )
-
-
-def _is_from_the_store(error: Exception) -> bool:
-    # An error of MLMD exists only where MLMD is loaded already.
-    errors = sys.modules.get("ml_metadata.errors")
-    return errors is not None and isinstance(error, errors.StatusError)

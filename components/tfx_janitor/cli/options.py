@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -25,6 +26,14 @@ class ExplanationFormat(str, enum.Enum):
     JSON = "json"
 
 
+class LineageFormat(str, enum.Enum):
+    """How a lineage is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    DOT = "dot"
+
+
 class Sizes(str, enum.Enum):
     """What a plan measures."""
 
@@ -33,11 +42,20 @@ class Sizes(str, enum.Enum):
 
 
 class VerifyLevel(str, enum.Enum):
-    """The levels of `payload.verification`, without importing it at start-up."""
+    """The levels of `payload.verification` for any payload, without importing it at start-up."""
 
     STRUCTURE = "structure"
     CHECKSUMS = "checksums"
     LOAD = "load"
+
+
+class ModelLevel(str, enum.Enum):
+    """The levels of `payload.verification`, with the one that only SavedModels have."""
+
+    STRUCTURE = "structure"
+    CHECKSUMS = "checksums"
+    LOAD = "load"
+    SMOKE = "smoke"
 
 
 def _print_version(wanted: bool) -> None:
@@ -64,6 +82,25 @@ def moment_ms(value: str | None) -> int | None:
         raise JanitorError(
             f"expected a date or time such as 2026-01-31 or 2026-01-31T10:00:00Z, got {value!r}"
         ) from None
+
+
+def is_id(name: str) -> bool:
+    """Whether a word that may be an artifact's id or a path is an id."""
+    return name.isascii() and name.isdecimal()
+
+
+def duration(value: str) -> timedelta:
+    """An option that is a length of time.
+
+    Raises:
+      JanitorError: it is none.
+    """
+    from tfx_janitor.policy.durations import parse_duration
+
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise JanitorError(str(error)) from None
 
 
 Metadata = Annotated[
@@ -97,6 +134,9 @@ Approve = Annotated[
     str | None,
     typer.Option("--approve", metavar="ID", help="Id of a plan beyond the limits, after looking at it."),
 ]
+MaxAge = Annotated[
+    str, typer.Option("--max-age", metavar="DURATION", help="How old the plan may be, such as 12h or 7d.")
+]
 OutputFormat = Annotated[Format, typer.Option("--format", help="Tables for people, or JSON alone.")]
-Level = Annotated[VerifyLevel, typer.Option("--level", help="How deep to look.")]
+Level = Annotated[ModelLevel, typer.Option("--level", help="How deep to look.")]
 All = Annotated[bool, typer.Option("--all", help="List everything, however much it is.")]

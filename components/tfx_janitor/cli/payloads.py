@@ -8,19 +8,33 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tfx_janitor.cli.exits import finish
-from tfx_janitor.cli.options import Format, Level, OutputFormat, VerifyLevel
+from tfx_janitor.cli.options import Format, Level, ModelLevel, OutputFormat, VerifyLevel
 from tfx_janitor.cli.printing import print_json, show
-from tfx_janitor.cli.site import working
+from tfx_janitor.cli.site import clock_ms, working
 from tfx_janitor.errors import JanitorError
 
 if TYPE_CHECKING:
+    from tfx_janitor.payload.smoke import SmokeTest
     from tfx_janitor.payload.verification import Verification
     from tfx_janitor.survey.plain_directory import DirectoryPlan
 
 
 def verify(
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="SavedModels or checkpoints.")],
-    level: Level = VerifyLevel.CHECKSUMS,
+    level: Level = ModelLevel.CHECKSUMS,
+    examples: Annotated[
+        str | None,
+        typer.Option(
+            "--examples",
+            metavar="FILE",
+            help="For --level smoke: what to ask besides the model's own warm-up requests, in JSON (.json) "
+            "or TFRecords.",
+        ),
+    ] = None,
+    signature: Annotated[
+        str | None,
+        typer.Option("--signature", metavar="NAME", help="Which signature the examples are for."),
+    ] = None,
     format: OutputFormat = Format.TABLE,
 ) -> None:
     """Tell whole SavedModels and checkpoints from damaged ones.
@@ -35,10 +49,11 @@ def verify(
     from tfx_janitor.survey.crew import Failed
 
     depth = Depth(level.value)
+    work = partial(verify_payload, level=depth, smoke_test=_smoke_test(level, examples, signature))
     found: list[Verification] = []
     errors: dict[str, str] = {}
     with working() as (crew, _):
-        answers = crew.run("verify", partial(verify_payload, level=depth), paths)
+        answers = crew.run("verify", work, paths)
     for path, answer in zip(paths, answers, strict=True):
         if isinstance(answer, Failed):
             errors[path] = answer.error
@@ -51,6 +66,14 @@ def verify(
     else:
         show(*verification_lines(found), *(text(f"not verified: {error}") for error in errors.values()))
     finish(not errors and all(verification.whole for verification in found))
+
+
+def _smoke_test(level: ModelLevel, examples: str | None, signature: str | None) -> SmokeTest:
+    from tfx_janitor.payload.smoke import SmokeTest
+
+    if level is not ModelLevel.SMOKE and (examples or signature):
+        raise JanitorError(f"expected --examples and --signature only with --level smoke, got {level.value}")
+    return SmokeTest.of({"examples": examples, "signature": signature})
 
 
 def checkpoints(
@@ -66,6 +89,12 @@ def checkpoints(
         float | None,
         typer.Option("--every-n-hours", metavar="H", help="Keep the oldest, then one every H hours."),
     ] = None,
+    broken: Annotated[
+        bool,
+        typer.Option(
+            "--broken", help="Let go of those that cannot be restored from, and mend the `checkpoint` file."
+        ),
+    ] = False,
     delete: Annotated[bool, typer.Option("--delete", help="Do it; without this it is only told.")] = False,
     level: Annotated[
         VerifyLevel, typer.Option("--verify", help="How deep to verify what would stay.")
@@ -75,18 +104,26 @@ def checkpoints(
     """Thin out the checkpoints of a plain directory.
 
     Needs no metadata store. Only the directory itself is meant, none below or beside it; the newest whole
-    checkpoint always stays, and a damaged one is never deleted.
+    checkpoint always stays, and a damaged one is only deleted with --broken.
     """
     from tfx_janitor.payload.verification import Level as Depth
     from tfx_janitor.report.documents import checkpoints_document
-    from tfx_janitor.survey.plain_directory import plan_directory, rule_of
+    from tfx_janitor.survey.plain_directory import plan_broken, plan_directory, rule_of
 
-    if last is None and every_n_steps is None and every_n_hours is None:
-        raise JanitorError("expected at least one of --last, --every-n-steps and --every-n-hours, got none")
-    rule = rule_of(last=last, every_n_steps=every_n_steps, every_n_hours=every_n_hours)
+    thinning = last is not None or every_n_steps is not None or every_n_hours is not None
+    if thinning == broken:
+        raise JanitorError(
+            "expected either --broken, or at least one of --last, --every-n-steps and --every-n-hours; got "
+            + ("both" if broken else "none")
+        )
+    depth = Depth(level.value)
     with working() as (crew, _):
-        planned = plan_directory(directory, rule, crew, Depth(level.value))
-    freed = _delete(planned) if delete and planned.deletions else 0
+        if broken:
+            planned = plan_broken(directory, crew, depth, now_ms=clock_ms())
+        else:
+            rule = rule_of(last=last, every_n_steps=every_n_steps, every_n_hours=every_n_hours)
+            planned = plan_directory(directory, rule, crew, depth)
+    freed = _delete(planned, mends_state=broken) if delete and (planned.deletions or broken) else 0
     if format is Format.JSON:
         print_json(checkpoints_document(planned.path, planned.decisions, deleted=delete, bytes_freed=freed))
     else:
@@ -94,7 +131,7 @@ def checkpoints(
     finish(not planned.doubts)
 
 
-def _delete(planned: DirectoryPlan) -> int:
+def _delete(planned: DirectoryPlan, *, mends_state: bool) -> int:
     from tfx_janitor.deletion.checkpoints import PruneOrder, prune
     from tfx_janitor.payload.places import Place
 
@@ -103,6 +140,7 @@ def _delete(planned: DirectoryPlan) -> int:
         names=tuple(decision.name for decision in planned.deletions),
         not_restorable=tuple(decision.name for decision in planned.doubts),
         roots=(Place("file", planned.path),),
+        mends_state=mends_state,
     )
     try:
         return prune(order).bytes

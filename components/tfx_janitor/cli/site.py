@@ -7,15 +7,16 @@ import getpass
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from tfx_janitor.cli.exits import answer_of_store
 from tfx_janitor.cli.options import moment_ms
 from tfx_janitor.cli.progress import Bar, progress_bar
-from tfx_janitor.errors import JanitorError
+from tfx_janitor.errors import JanitorError, Stopped
 
 if TYPE_CHECKING:
     from tfx_janitor.deletion.site import Site
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def opened(
-    ctx: typer.Context, *, now: str | None = None, readonly: bool, pipeline: str | None = None
+    ctx: typer.Context,
+    *,
+    now: str | None = None,
+    readonly: bool,
+    pipeline: str | None = None,
+    stopping: Callable[[], bool] | None = None,
 ) -> Iterator[Site]:
     """The site of a command.
 
@@ -35,9 +41,11 @@ def opened(
       now: time option; None takes the clock.
       readonly: opens the store without the power to write.
       pipeline: governs only what this pipeline produced.
+      stopping: tells whether somebody wants the command to stop, if anybody can.
 
     Raises:
       JanitorError: no store, one that does not open, or no time.
+      Stopped: the store was lost, or something else foreseen went wrong, when something had been done.
     """
     now_ms = moment_ms(now)
     from tfx_janitor.deletion.site import Site
@@ -45,7 +53,7 @@ def opened(
 
     store, url = open_url(ctx.obj, readonly=readonly)
     with working() as (crew, bar):
-        yield Site(
+        site = Site(
             store=store,
             metadata=url,
             actor=_actor(),
@@ -53,7 +61,16 @@ def opened(
             crew=crew,
             only_pipeline=pipeline,
             progress=bar,
+            stopping=stopping,
         )
+        try:
+            yield site
+        except Exception as error:
+            words = str(error) if isinstance(error, JanitorError) else answer_of_store(error)
+            if site.account.empty or words is None or isinstance(error, Stopped):
+                raise
+            act = "" if site.account.under_way is None else f"act {site.account.under_way} was cut off, and "
+            raise Stopped(f"{words}; {act}the next run goes on") from None
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ altered or taken away (`chain`).
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,11 +25,14 @@ from tfx_janitor.version import VERSION
 if TYPE_CHECKING:
     from ml_metadata import MetadataStore
 
-Kind = Literal["apply", "purge", "rescue", "restore", "pin", "unpin"]
-KINDS: tuple[Kind, ...] = ("apply", "purge", "rescue", "restore", "pin", "unpin")
+Kind = Literal["apply", "purge", "rescue", "restore", "pin", "unpin", "rollback", "mend"]
+KINDS: tuple[Kind, ...] = ("apply", "purge", "rescue", "restore", "pin", "unpin", "rollback", "mend")
 
 BATCH = 1000
 """Artifacts an act at most: what an act records stays small enough for every backend."""
+
+NOT_BEGUN = "stopped before it was begun"
+"""Detail of an item that is left to the next run, for somebody wanted this one to stop."""
 
 _INPUT = 3
 
@@ -43,7 +47,9 @@ class DamagedAct(JanitorError):
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """What an act is about to do to one artifact: mark, prune, purge, rescue, restore, pin or unpin."""
+    """What an act is about to do to one artifact: mark, prune, purge, rescue, restore, pin or unpin; of a
+    rollback, put back or replace a PushedModel, or serve a Model.
+    """
 
     artifact_id: int
     what: str
@@ -54,20 +60,35 @@ class Outcome:
     """What became of one item of an act.
 
     Attributes:
-      done: "marked", "purged", "pruned", "rescued", "restored", "pinned", "unpinned"; or "skipped", "failed".
+      artifact_id: 0 for a directory that no artifact claims.
+      done: "marked", "purged", "finished", "corrected", "pruned", "rescued", "restored", "pinned" or
+        "unpinned"; of a rollback "put back", "replaced", "served", "pushed"; or "skipped", "failed".
       detail: why it was skipped or rescued, or what was pruned.
       bytes: what the item freed; of what was marked, what its purge would free.
+      path: of a directory that no artifact claims; None for an artifact.
     """
 
     artifact_id: int
     done: str
     detail: str = ""
     bytes: int = 0
+    path: str | None = None
+
+    @property
+    def row(self) -> list[int | str]:
+        """As it is recorded and hashed."""
+        row: list[int | str] = [self.artifact_id, self.done, self.detail, self.bytes]
+        return row if self.path is None else [*row, self.path]
 
     @property
     def well(self) -> bool:
         """Whether the item needs nobody's attention."""
         return self.done not in ("skipped", "failed")
+
+    @property
+    def freed(self) -> int:
+        """Bytes that are gone from the disk."""
+        return self.bytes if self.done in ("purged", "finished", "corrected", "pruned") else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +117,10 @@ class Act:
     seal: Seal | None = None
     damage: str = ""
 
+    def is_due(self, now_ms: int) -> bool:
+        """Whether the grace of what it marked is over."""
+        return now_ms >= self.at_ms + int(self.details["grace_ms"])
+
 
 def begin(site: Site, kind: Kind, touches: Sequence[Touch], details: Mapping[str, Any]) -> int:
     """Records what is about to be done, before it is done.
@@ -106,11 +131,14 @@ def begin(site: Site, kind: Kind, touches: Sequence[Touch], details: Mapping[str
     Returns:
       The MLMD id of the act's execution.
     """
+    from ml_metadata import errors
     from ml_metadata.proto import metadata_store_pb2 as mlmd
 
     type_id = site.store.put_execution_type(mlmd.ExecutionType(name=ACT_TYPE_PREFIX + kind))
     previous = _unnamed(site.store)
-    execution = mlmd.Execution(type_id=type_id, last_known_state=int(ExecutionState.RUNNING))
+    execution = mlmd.Execution(
+        type_id=type_id, name=uuid.uuid4().hex, last_known_state=int(ExecutionState.RUNNING)
+    )
     recorded = json.dumps(details, sort_keys=True)
     act = Act(0, kind, site.now_ms, site.actor, VERSION, False, json.loads(recorded), tuple(touches))
     values = execution.custom_properties
@@ -126,18 +154,29 @@ def begin(site: Site, kind: Kind, touches: Sequence[Touch], details: Mapping[str
         event.path.steps.add().key = touch.what
         edges.append((0, None, event))
     # In one transaction: whoever reads an act reads all of what it touches, whenever the writer was killed.
-    return site.store.put_lineage_subgraph([execution], [], [], edges)[0][0]
+    try:
+        act_id = site.store.put_lineage_subgraph([execution], [], [], edges)[0][0]
+    except errors.AlreadyExistsError:
+        # Nobody else has its name: it was written by an attempt that went unanswered.
+        written = site.store.get_execution_by_type_and_name(ACT_TYPE_PREFIX + kind, execution.name)
+        if written is None:
+            raise
+        act_id = written.id
+    site.account.under_way = act_id
+    return act_id
 
 
 def end(site: Site, act_id: int, outcomes: Iterable[Outcome]) -> None:
     """Records what became of an act's items, and that it is over."""
-    execution = site.store.get_executions_by_id([act_id])[0]
     became = list(outcomes)
+    site.account.outcomes += became
+    execution = site.store.get_executions_by_id([act_id])[0]
     values = execution.custom_properties
-    values["outcomes"].string_value = json.dumps([[o.artifact_id, o.done, o.detail, o.bytes] for o in became])
+    values["outcomes"].string_value = json.dumps([outcome.row for outcome in became])
     values["ended_hash"].string_value = seals.end(values["begun_hash"].string_value, became)
     execution.last_known_state = int(ExecutionState.COMPLETE)
     site.store.put_executions([execution])
+    site.account.under_way = None
 
 
 def read(
@@ -171,6 +210,8 @@ def read(
     ids = [row.id for _, row in executions]
     for start in range(0, len(ids), BATCH):
         for event in store.get_events_by_execution_ids(ids[start : start + BATCH]):
+            if event.type != _INPUT:  # what a rollback made is among its outcomes
+                continue
             what = event.path.steps[0].key if event.path.steps else ""
             touches.setdefault(event.execution_id, []).append(Touch(event.artifact_id, what))
     acts = [_act(kind, row, touches.get(row.id, [])) for kind, row in executions]
@@ -248,8 +289,8 @@ def _details(recorded: str) -> dict[str, Any]:
 def _outcomes(recorded: str) -> tuple[Outcome, ...]:
     outcomes = tuple(Outcome(*item) for item in json.loads(recorded or "[]"))
     for outcome in outcomes:
-        kinds = [type(value) for value in (outcome.artifact_id, outcome.done, outcome.detail, outcome.bytes)]
-        if kinds != [int, str, str, int]:
+        kinds = [type(value) for value in outcome.row]
+        if kinds not in ([int, str, str, int], [int, str, str, int, str]):
             raise ValueError(f"expected numbers and texts, got {outcome}")
     return outcomes
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
-from tfx_janitor.deletion import acts, limits, seals
-from tfx_janitor.deletion.acts import BATCH, Outcome, Touch
+from tfx_janitor.deletion import acts, limits, orphans, seals
+from tfx_janitor.deletion.acts import Outcome, Touch
+from tfx_janitor.deletion.batches import in_batches, not_begun
 from tfx_janitor.deletion.marks import checkpoint_marks
+from tfx_janitor.deletion.orphan_marks import orphan_marks
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
 from tfx_janitor.errors import JanitorError
@@ -17,40 +18,39 @@ from tfx_janitor.retention.plan import Decision, Plan
 from tfx_janitor.retention.timestamps import to_ms
 from tfx_janitor.survey.survey import make_plan
 
-_Item = TypeVar("_Item")
-
 
 def apply(site: Site, plan: Plan, *, approved: str | None = None) -> list[Outcome]:
     """Marks the artifacts and checkpoints that the plan deletes and that may still go now.
 
     The lineage is read and judged anew, for pipelines went on since the plan was made; then each mark is a
-    compare-and-set on the very row that the plan saw. Checkpoints are marked by the record of the act alone:
-    MLMD does not know them.
+    compare-and-set on the very row that the plan saw. Checkpoints, and directories that no artifact claims,
+    are marked by the record of the act alone: MLMD does not know them.
 
     Args:
       approved: id of the plan, if a person approved that it goes beyond the limits.
 
     Returns:
-      One outcome per artifact: marked, pruned (checkpoints marked inside), or skipped and why.
+      One outcome per artifact, and per directory that no artifact claims: marked, or skipped and why.
 
     Raises:
       Refused: the plan is beyond a limit.
+      Stopped: somebody wanted to stop before anything was marked.
       JanitorError: the plan was made on another store.
     """
     if plan.metadata != site.metadata:
         raise JanitorError(
             f"the plan was made on {plan.metadata}, and this is {site.metadata}; make a plan here"
         )
-    marked_already = {
-        (mark.artifact_id, *name) for mark in checkpoint_marks(acts.read(site.store)) for name in mark.names
-    }
-    limits.check(plan, approved, waiting=marked_already)
+    known = acts.read(site.store)
+    marked_already = {(mark.artifact_id, *name) for mark in checkpoint_marks(known) for name in mark.names}
+    marked_orphans = [mark.orphan for mark in orphan_marks(known)]
+    limits.check(plan, approved, waiting=marked_already, waiting_orphans=marked_orphans)
     planned = [decision for decision in plan.decisions if decision.verdict == "delete" or decision.prunes]
-    if not planned:
+    if not planned and not plan.abandoned:
         return []
     policy = RetentionPolicy.from_record(plan.policy, source="the plan's policy")
     fresh = make_plan(
-        site.case(site.read(), policy), site.crew, metadata=site.metadata, created_ms=site.now_ms
+        site.case(site.read(), policy), site.scouts, metadata=site.metadata, created_ms=site.now_ms
     )
     wanted = {decision.artifact_id for decision in planned}
     current = {d.artifact_id: d for d in fresh.decisions if d.artifact_id in wanted}
@@ -60,7 +60,7 @@ def apply(site: Site, plan: Plan, *, approved: str | None = None) -> list[Outcom
         "policy": policy.to_dict(),
         "grace_ms": to_ms(policy.grace),
     }
-    outcomes: list[Outcome] = []
+    skipped: list[Outcome] = []
     marks: list[Decision] = []
     prunes: list[tuple[Decision, list[list[str]]]] = []
     for decision in planned:
@@ -72,7 +72,7 @@ def apply(site: Site, plan: Plan, *, approved: str | None = None) -> list[Outcom
             if problem is None:
                 marks.append(decision)
             else:
-                outcomes.append(Outcome(decision.artifact_id, "skipped", problem))
+                skipped.append(Outcome(decision.artifact_id, "skipped", problem))
         else:
             still = [] if now is None else [[c.directory, c.name] for c in now.prunes]
             names = [
@@ -83,11 +83,20 @@ def apply(site: Site, plan: Plan, *, approved: str | None = None) -> list[Outcom
             ]
             if names:
                 prunes.append((decision, names))
-    for batch in _batches(marks):
-        outcomes += _mark(site, batch, details)
-    for batch in _batches(prunes):
-        outcomes += _mark_checkpoints(site, batch, details)
-    return outcomes
+    abandoned, changed = orphans.still_going(plan, fresh, known)
+    skipped += changed
+    marked = in_batches(
+        site, marks, lambda batch: _mark(site, batch, details), left=lambda d: not_begun(d.artifact_id)
+    )
+    marked += in_batches(
+        site,
+        prunes,
+        lambda batch: _mark_checkpoints(site, batch, details),
+        left=lambda pair: not_begun(pair[0].artifact_id),
+    )
+    marked += orphans.mark(site, abandoned, details)
+    skipped = in_batches(site, skipped, lambda batch: _record(site, batch, details), left=lambda told: told)
+    return [*skipped, *marked]
 
 
 def _needed(now: Decision | None) -> str | None:
@@ -97,6 +106,12 @@ def _needed(now: Decision | None) -> str | None:
         reason = next(reason for reason in now.reasons if reason.holds)
         return f"needed again: {reason.code}, {reason.detail}"
     return None
+
+
+def _record(site: Site, skipped: Sequence[Outcome], details: dict) -> list[Outcome]:
+    """Records what is needed again, by an act that touches nothing: so all of the plan was dealt with."""
+    acts.end(site, acts.begin(site, "apply", [], details), skipped)
+    return list(skipped)
 
 
 def _mark(site: Site, batch: Sequence[Decision], details: dict) -> list[Outcome]:
@@ -113,7 +128,8 @@ def _mark(site: Site, batch: Sequence[Decision], details: dict) -> list[Outcome]
         problem = answers[decision.artifact_id]
         done = "marked" if problem is None else "skipped"
         why = "; ".join(f"{r.code}: {r.detail} (rule {r.rule})" for r in decision.reasons)
-        outcomes.append(Outcome(decision.artifact_id, done, problem or why, decision.bytes or 0))
+        frees = 0 if problem else decision.bytes or 0
+        outcomes.append(Outcome(decision.artifact_id, done, problem or why, frees))
     acts.end(site, act, outcomes)
     return outcomes
 
@@ -132,8 +148,3 @@ def _mark_checkpoints(
         outcomes.append(Outcome(decision.artifact_id, "marked", f"checkpoints {shown}", size))
     acts.end(site, act, outcomes)
     return outcomes
-
-
-def _batches(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
-    for start in range(0, len(items), BATCH):
-        yield items[start : start + BATCH]

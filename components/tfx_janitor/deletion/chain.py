@@ -101,7 +101,13 @@ def check_plan(acts: Iterable[Act], plan: Plan) -> Iterator[Finding]:
     for act in applied:
         expected = act.details.get("decided")
         wanted = sorted({touch.artifact_id for touch in act.touches} & decisions.keys())
-        found = seals.decided(decisions[artifact_id] for artifact_id in wanted)
+        marked = {record.get("path") for record in act.details.get("orphans", ())}
+        found = seals.decided(
+            [
+                *(decisions[artifact_id] for artifact_id in wanted),
+                *(orphan for orphan in plan.orphans or () if orphan.path in marked),
+            ]
+        )
         if expected is not None and expected != found:
             detail = f"what it recorded of the decisions of plan {plan.id} is not what the plan says"
             yield Finding("altered-plan", act.id, detail, expected, found)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from tfx_janitor.deletion.remove import Removed, finish_at, opened, unlink_files, vanish_at
 from tfx_janitor.payload import checkpoints
-from tfx_janitor.payload.checkpoints import Checkpoint, CheckpointState
+from tfx_janitor.payload.checkpoint_state import StateError
+from tfx_janitor.payload.checkpoints import Checkpoint, CheckpointDirectory, CheckpointState
 from tfx_janitor.payload.places import Place
 
 
@@ -23,10 +24,11 @@ class PruneOrder:
     Attributes:
       directory: absolute path, links resolved.
       names: literal checkpoint names; one that is not there is passed over.
-      half_gone: names that an earlier attempt was cut off at: they go too if their `.index` is gone, and
-        what is left of them in the trash.
+      half_gone: names that an earlier attempt failed or was cut off at: they go too if their `.index` is
+        gone, and what is left of them in the trash.
       not_restorable: names of those that stay although they are damaged, which must not become the latest.
       roots: the directory must be one of these or lie inside one.
+      mends_state: a state file that nobody can read is written anew, instead of refusing.
     """
 
     directory: str
@@ -34,6 +36,7 @@ class PruneOrder:
     not_restorable: tuple[str, ...]
     roots: tuple[Place, ...]
     half_gone: tuple[str, ...] = ()
+    mends_state: bool = False
 
 
 def prune(order: PruneOrder) -> Removed:
@@ -51,7 +54,7 @@ def prune(order: PruneOrder) -> Removed:
 
 def _prune(order: PruneOrder, directory_fd: int) -> Removed:
     directory = _path_of(directory_fd, order.directory)
-    found = checkpoints.read_directory(directory)
+    found = _read(directory, order)
     going = [c for c in found.checkpoints if c.name in order.names or _is_rest(c, order.half_gone)]
     if found.state is not None:
         staying = [c for c in found.checkpoints if c not in going]
@@ -67,6 +70,16 @@ def _prune(order: PruneOrder, directory_fd: int) -> Removed:
         else:
             removed += unlink_files(directory_fd, _index_first(checkpoint.files))
     return removed
+
+
+def _read(directory: str, order: PruneOrder) -> CheckpointDirectory:
+    try:
+        return checkpoints.read_directory(directory)
+    except StateError:
+        if not order.mends_state:
+            raise
+        says_nothing = CheckpointState(latest="", all=(), timestamps=(), last_preserved=None)
+        return CheckpointDirectory(directory, checkpoints.list_checkpoints(directory), says_nothing)
 
 
 def state_after(

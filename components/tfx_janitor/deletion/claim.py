@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from tfx_janitor.deletion import acts
 from tfx_janitor.deletion.acts import Outcome, Touch
+from tfx_janitor.deletion.batches import IN_HAND, in_batches, not_begun
 from tfx_janitor.deletion.marks import ArtifactMark
 from tfx_janitor.deletion.remove import Removed, check_removable_at, finish_at, opened, vanish_at
 from tfx_janitor.deletion.site import Site
@@ -100,10 +101,27 @@ def carry_out(
 
     Returns:
       One outcome per artifact: purged; finished, if an earlier purge had claimed it; corrected, if it is
-      DELETED once more; skipped, if somebody was faster; failed.
+      DELETED once more; skipped, if somebody was faster or wanted to stop; failed.
     """
-    details = {"plan_ids": sorted({item.mark.act.details["plan_id"] for item in condemned})}
+    plan_ids = {item.mark.act.details["plan_id"] for item in condemned if not item.mark.discarded}
+    details = {"plan_ids": sorted(plan_ids)}
     act = acts.begin(site, "purge", [Touch(item.artifact_id, "purge") for item in condemned], details)
+    done = in_batches(
+        site,
+        condemned,
+        lambda group: _remove(site, snapshot, group, roots),
+        left=lambda item: not_begun(item.artifact_id),
+        size=IN_HAND,
+    )
+    done.sort(key=lambda outcome: outcome.artifact_id)
+    acts.end(site, act, done)
+    return done
+
+
+def _remove(
+    site: Site, snapshot: Snapshot, condemned: Sequence[Condemned], roots: tuple[Place, ...]
+) -> list[Outcome]:
+    """Claims payloads and removes what it could claim: nothing may come between the two."""
     orders = [RemovalOrder(item.place.path, item.label, roots, item.vanished) for item in condemned]
     done = [
         Outcome(item.artifact_id, "failed", answer.error)
@@ -125,8 +143,6 @@ def carry_out(
             done.append(Outcome(item.artifact_id, "failed", detail))
         else:
             done.append(Outcome(item.artifact_id, *_became(item), answer.bytes))
-    done.sort(key=lambda outcome: outcome.artifact_id)
-    acts.end(site, act, done)
     return done
 
 

@@ -39,9 +39,10 @@ def collect(site: Site, policy: RetentionPolicy, *, approved: str | None = None)
 
     Raises:
       JanitorError: another plan was approved than the one that is made now; nothing was done.
+      Stopped: somebody wanted to stop while this was looking; the site's account tells what was done before.
     """
     plan = make_plan(
-        site.case(site.read(), policy), site.crew, metadata=site.metadata, created_ms=site.now_ms
+        site.case(site.read(), policy), site.scouts, metadata=site.metadata, created_ms=site.now_ms
     )
     refused = None
     applied: list[Outcome] = []

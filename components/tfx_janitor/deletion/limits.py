@@ -7,10 +7,15 @@ from collections.abc import Collection
 from tfx_janitor.errors import JanitorError, Refused
 from tfx_janitor.lineage.snapshot import ArtifactState
 from tfx_janitor.policy.schema import RetentionPolicy
-from tfx_janitor.retention.plan import Plan
+from tfx_janitor.retention.plan import Orphan, Plan
 
 
-def check(plan: Plan, approved: str | None, waiting: Collection[tuple[int, str, str]] = ()) -> None:
+def check(
+    plan: Plan,
+    approved: str | None,
+    waiting: Collection[tuple[int, str, str]] = (),
+    waiting_orphans: Collection[Orphan] = (),
+) -> None:
     """Lets a plan pass, or not.
 
     What is marked already was weighed when it was marked, and does not count: the marks that wait for their
@@ -20,6 +25,7 @@ def check(plan: Plan, approved: str | None, waiting: Collection[tuple[int, str, 
       plan: all verdicts.
       approved: the id that a person approved, if any.
       waiting: checkpoints that are marked already: artifact id, directory and name of each.
+      waiting_orphans: directories that no artifact claims, as they were marked already.
 
     Raises:
       Refused: the plan is beyond a limit of its policy and was not approved.
@@ -43,12 +49,17 @@ def check(plan: Plan, approved: str | None, waiting: Collection[tuple[int, str, 
             new = [c for c in decision.prunes if (decision.artifact_id, c.directory, c.name) not in waiting]
             items += len(new)
             size += sum(checkpoint.bytes for checkpoint in new)
+    marked = {orphan.content for orphan in waiting_orphans}
+    left = [orphan for orphan in plan.abandoned if orphan.content not in marked]
+    items += len(left)
+    size += sum(orphan.bytes or 0 for orphan in left)
     beyond = []
     if limits.max_fraction is not None and artifacts > limits.max_fraction * plan.summary.artifacts:
         share = f"{artifacts} of {plan.summary.artifacts} artifacts"
         beyond.append(f"{share} is more than max_fraction {limits.max_fraction:g}")
     if limits.max_items is not None and items > limits.max_items:
-        beyond.append(f"{items} artifacts and checkpoints are more than max_items {limits.max_items}")
+        kinds = "artifacts, checkpoints and directories" if left else "artifacts and checkpoints"
+        beyond.append(f"{items} {kinds} are more than max_items {limits.max_items}")
     if limits.max_bytes is not None and size > limits.max_bytes:
         beyond.append(f"{size} bytes are more than max_bytes {limits.max_bytes}")
     if beyond:

@@ -29,9 +29,14 @@ class ArtifactMark:
     begun: bool = False
     unfinished: bool = False
 
+    @property
+    def discarded(self) -> bool:
+        """Whether a person marked it, whatever the policy keeps."""
+        return bool(self.act.details.get("discarded"))
+
     def due(self, now_ms: int) -> bool:
         """Whether its grace is over."""
-        return _due(self.act, now_ms)
+        return self.act.is_due(now_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ class CheckpointMark:
 
     def due(self, now_ms: int) -> bool:
         """Whether its grace is over."""
-        return _due(self.act, now_ms)
+        return self.act.is_due(now_ms)
 
 
 def artifact_marks(known: Iterable[Act]) -> dict[int, ArtifactMark]:
@@ -82,12 +87,18 @@ def artifact_marks(known: Iterable[Act]) -> dict[int, ArtifactMark]:
 
 
 def checkpoint_marks(known: Sequence[Act]) -> list[CheckpointMark]:
-    """All marks on checkpoints that stand, in the order in which they were made."""
-    closed = {tuple(pair) for act in known if act.ended for pair in act.details.get("closes", ())}
+    """All marks on checkpoints that stand, in the order in which they were made.
+
+    What a purge failed at is still marked, and begun.
+    """
+    closed: set[tuple[int, int]] = set()
     begun: dict[int, set[CheckpointName]] = {}
     for act in known:
-        if act.kind == "purge" and not act.ended:
-            for text, names in act.details.get("checkpoints", {}).items():
+        failed = {outcome.artifact_id for outcome in act.outcomes if outcome.done == "failed"}
+        if act.ended:
+            closed |= {(made_by, at) for made_by, at in act.details.get("closes", ()) if at not in failed}
+        for text, names in act.details.get("checkpoints", {}).items() if act.kind == "purge" else ():
+            if not act.ended or int(text) in failed:
                 begun.setdefault(int(text), set()).update(_names(names))
     marks = []
     for act in known:
@@ -101,7 +112,3 @@ def checkpoint_marks(known: Sequence[Act]) -> list[CheckpointMark]:
 
 def _names(pairs: Iterable[Sequence[str]]) -> frozenset[CheckpointName]:
     return frozenset((directory, name) for directory, name in pairs)
-
-
-def _due(act: Act, now_ms: int) -> bool:
-    return now_ms >= act.at_ms + int(act.details["grace_ms"])

@@ -8,6 +8,7 @@ such.
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING, Any
 
 from tfx_janitor.deletion import acts, pin_records
 from tfx_janitor.deletion.acts import Outcome, Touch
@@ -15,6 +16,9 @@ from tfx_janitor.deletion.site import Site
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.lineage.read_api import PIN_CONTEXT_TYPE, read_pins
 from tfx_janitor.lineage.snapshot import ArtifactState, Pin
+
+if TYPE_CHECKING:
+    from ml_metadata import MetadataStore
 
 
 def pin(site: Site, artifact_id: int, reason: str, until_ms: int | None = None) -> Pin:
@@ -49,11 +53,25 @@ def pin(site: Site, artifact_id: int, reason: str, until_ms: int | None = None) 
             context.custom_properties[key].string_value = value
         else:
             context.custom_properties[key].int_value = value
-    context_id = site.store.put_contexts([context])[0]
+    context_id = _put(site.store, context)
     attribution = mlmd.Attribution(artifact_id=artifact_id, context_id=context_id)
     site.store.put_attributions_and_associations([attribution], [])
     acts.end(site, act, [Outcome(artifact_id, "pinned", reason)])
     return dataclasses.replace(made, context_id=context_id)
+
+
+def _put(store: MetadataStore, context: Any) -> int:
+    """Writes a pin's context and returns its id."""
+    from ml_metadata import errors
+
+    try:
+        return store.put_contexts([context])[0]
+    except errors.AlreadyExistsError:
+        # No other act's pin has its name: it was written by an attempt that went unanswered.
+        written = store.get_context_by_type_and_name(PIN_CONTEXT_TYPE, context.name)
+        if written is None:
+            raise
+        return written.id
 
 
 def unpin(site: Site, artifact_id: int) -> list[Pin]:

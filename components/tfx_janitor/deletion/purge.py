@@ -7,12 +7,14 @@ point leaves an act that never ended, and what it began the next purge finishes.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
-from tfx_janitor.deletion import acts
-from tfx_janitor.deletion.acts import BATCH, Act, Outcome, Touch
+from tfx_janitor.deletion import acts, orphan_purge
+from tfx_janitor.deletion.acts import Act, Outcome, Touch
+from tfx_janitor.deletion.batches import IN_HAND, in_batches, not_begun
 from tfx_janitor.deletion.checkpoints import PruneOrder, prune
 from tfx_janitor.deletion.claim import Condemned, carry_out, trash_label
 from tfx_janitor.deletion.marks import (
@@ -21,8 +23,8 @@ from tfx_janitor.deletion.marks import (
     artifact_marks,
     checkpoint_marks,
 )
-from tfx_janitor.deletion.remove import Removed, in_trash
-from tfx_janitor.deletion.seals import as_written
+from tfx_janitor.deletion.remove import Removed, is_tidy
+from tfx_janitor.deletion.seals import ALTERED, as_written
 from tfx_janitor.deletion.second_judgement import SecondJudgement
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
@@ -32,8 +34,6 @@ from tfx_janitor.payload.places import Place, resolve, unfollowed
 from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.plan import Reason
 from tfx_janitor.survey.crew import Failed
-
-_ALTERED = "act {}, which marked it, is not as it was written: see tfx-janitor history --verify"
 
 
 def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]:
@@ -46,6 +46,9 @@ def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]
       One outcome per artifact: purged, rescued, pruned, skipped or failed; finished, where an earlier purge
       was cut off; corrected, where somebody put LIVE over DELETED and nothing lies there. What is marked,
       still lets go and is within its grace has none.
+
+    Raises:
+      Stopped: somebody wanted to stop while this was looking; the site's account tells what was done before.
     """
     # Rows before acts: a mark that is made in between is seen in its own grace, not in that of an older one.
     snapshot = site.read()
@@ -53,13 +56,13 @@ def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]
     judges = SecondJudgement(site, snapshot, policy)
     outcomes: list[Outcome] = []
     # A grace or a policy that somebody altered after the marking must not decide what goes.
-    altered = {act.id for act in known if act.kind == "apply" and not as_written(act)}
+    altered = {act.id for act in known if act.kind in ("apply", "mend") and not as_written(act)}
     going: dict[str, list[Condemned]] = defaultdict(list)
     needed: list[tuple[Condemned, Reason]] = []
     for item in _standing(site, snapshot, known):
         mark = item.mark
         if mark.act.id in altered:
-            outcomes.append(Outcome(item.artifact_id, "skipped", _ALTERED.format(mark.act.id)))
+            outcomes.append(Outcome(item.artifact_id, "skipped", ALTERED.format(mark.act.id)))
             continue
         if item.vanished:
             # The point of no return was passed, but whoever passed it did not live to come to the end; or
@@ -76,6 +79,11 @@ def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]
                 )
             continue
         decision = judges.of(mark.act, item.artifact_id)
+        if mark.discarded and decision is not None and decision.verdict == "keep":
+            # A person's word takes the place of the rules, but of no hold: while one holds, it stays marked.
+            if any(reason.code.startswith("hold.") for reason in decision.reasons):
+                continue
+            decision = dataclasses.replace(decision, verdict="delete")
         if decision is None or decision.verdict == "keep":
             why = Reason("keep.ungoverned", "no rule governs it") if decision is None else decision.reasons[0]
             needed.append((item, why))
@@ -94,18 +102,28 @@ def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]
     outcomes += _rescue(site, snapshot, needed)
     for group in going.values():
         roots = judges.roots(group[0].mark.act)
-        for start in range(0, len(group), BATCH):
-            outcomes += carry_out(site, snapshot, group[start : start + BATCH], roots)
+        outcomes += in_batches(
+            site,
+            group,
+            lambda batch, roots=roots: carry_out(site, snapshot, batch, roots),
+            left=lambda item: not_begun(item.artifact_id),
+        )
     inside = [m for m in checkpoint_marks(known) if _is_ours(site, snapshot, m.artifact_id)]
     outcomes += [
-        Outcome(mark.artifact_id, "skipped", _ALTERED.format(mark.act.id))
+        Outcome(mark.artifact_id, "skipped", ALTERED.format(mark.act.id))
         for mark in inside
         if mark.act.id in altered
     ]
     due = [mark for mark in inside if mark.act.id not in altered and mark.due(site.now_ms)]
-    for start in range(0, len(due), BATCH):
-        outcomes += _prune(site, snapshot, due[start : start + BATCH], judges)
-    return outcomes
+    outcomes += in_batches(
+        site,
+        due,
+        lambda batch: _prune(site, snapshot, batch, judges),
+        left=lambda mark: not_begun(mark.artifact_id),
+        # An act closes all its marks as it ends, so it must not end before all of them were dealt with.
+        size=IN_HAND,
+    )
+    return [*outcomes, *orphan_purge.purge(site, snapshot, known, judges, frozenset(altered))]
 
 
 def _standing(site: Site, snapshot: Snapshot, known: Sequence[Act]) -> Iterable[Condemned]:
@@ -124,7 +142,7 @@ def _standing(site: Site, snapshot: Snapshot, known: Sequence[Act]) -> Iterable[
         elif state == ArtifactState.DELETED and mark.unfinished:
             place = unfollowed(snapshot.artifacts.uri[row])
             vanished = not os.path.lexists(place.path)
-            if not vanished or in_trash(place.path, trash_label(artifact_id)):
+            if not vanished or not is_tidy(place.path, trash_label(artifact_id)):
                 yield Condemned(row, artifact_id, mark, state, place, vanished)
         elif state == ArtifactState.LIVE and mark.begun:
             place = unfollowed(snapshot.artifacts.uri[row])
@@ -153,24 +171,31 @@ def _rescue(site: Site, snapshot: Snapshot, needed: Sequence[tuple[Condemned, Re
         else:
             detail = f"needed again ({reason.code}: {reason.detail}), but not whole: {problem}"
             outcomes.append(Outcome(mark.artifact_id, "failed", detail))
-    for start in range(0, len(whole), BATCH):
-        batch = whole[start : start + BATCH]
-        touches = [Touch(mark.artifact_id, "rescue") for mark, _ in batch]
-        act = acts.begin(site, "rescue", touches, {})
-        answers = transition(
-            site.store,
-            {mark.artifact_id: int(snapshot.artifacts.updated_ms[mark.row]) for mark, _ in batch},
-            source=ArtifactState.MARKED_FOR_DELETION,
-            target=ArtifactState.LIVE,
-        )
-        done = []
-        for mark, reason in batch:
-            problem = answers[mark.artifact_id]
-            detail = f"{reason.code}: {reason.detail}" if problem is None else problem
-            done.append(Outcome(mark.artifact_id, "rescued" if problem is None else "skipped", detail))
-        acts.end(site, act, done)
-        outcomes += done
+    outcomes += in_batches(
+        site,
+        whole,
+        lambda batch: _unmark(site, snapshot, batch),
+        left=lambda pair: not_begun(pair[0].artifact_id),
+    )
     return outcomes
+
+
+def _unmark(site: Site, snapshot: Snapshot, needed: Sequence[tuple[Condemned, Reason]]) -> list[Outcome]:
+    touches = [Touch(mark.artifact_id, "rescue") for mark, _ in needed]
+    act = acts.begin(site, "rescue", touches, {})
+    answers = transition(
+        site.store,
+        {mark.artifact_id: int(snapshot.artifacts.updated_ms[mark.row]) for mark, _ in needed},
+        source=ArtifactState.MARKED_FOR_DELETION,
+        target=ArtifactState.LIVE,
+    )
+    done = []
+    for mark, reason in needed:
+        problem = answers[mark.artifact_id]
+        detail = f"{reason.code}: {reason.detail}" if problem is None else problem
+        done.append(Outcome(mark.artifact_id, "rescued" if problem is None else "skipped", detail))
+    acts.end(site, act, done)
+    return done
 
 
 def _prune(

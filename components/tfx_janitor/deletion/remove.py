@@ -27,6 +27,8 @@ _PASS_THROUGH = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOL
 
 _DESCRIPTORS = "/proc/self/fdinfo"
 
+_NOTHING_TO_TIDY = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST)
+
 
 class RemovalError(JanitorError):
     """A path that must not, or cannot, be removed."""
@@ -131,12 +133,23 @@ def finish_at(parent_fd: int, label: str) -> Removed:
 
 def in_trash(path: str, label: str) -> bool:
     """Whether an interrupted `vanish` of this path and label left bytes in the trash beside it."""
+    return any(_is_of(entry, label) for entry in _beside(path) or ())
+
+
+def is_tidy(path: str, label: str) -> bool:
+    """Whether an interrupted `vanish` of this path and label left nothing: no bytes, and no empty trash."""
+    entries = _beside(path)
+    return entries is None or not (entries == [] or in_trash(path, label))
+
+
+def _beside(path: str) -> list[str] | None:
+    """What the trash beside a path holds; None if there is none."""
     try:
         parent_fd = _open(os.path.realpath(os.path.dirname(path)))
         with _closing(parent_fd):
-            return bool(_entries(parent_fd, label))
+            return _listed(parent_fd)
     except (OSError, RemovalError):  # no such directory, or no trash that anything could have been put into
-        return False
+        return None
 
 
 @contextlib.contextmanager
@@ -272,12 +285,21 @@ def _is_there(directory_fd: int, name: str) -> bool:
 
 
 def _entries(parent_fd: int, label: str) -> list[str]:
+    return sorted(entry for entry in _listed(parent_fd) or () if _is_of(entry, label))
+
+
+def _listed(parent_fd: int) -> list[str] | None:
+    """What the trash in a directory holds; None if there is none."""
     try:
         trash_fd = os.open(TRASH, _OPEN_DIRECTORY, dir_fd=parent_fd)
     except FileNotFoundError:
-        return []
+        return None
     with _closing(trash_fd):
-        return sorted(n for n in os.listdir(trash_fd) if n == label or n.startswith(f"{label}~"))
+        return os.listdir(trash_fd)
+
+
+def _is_of(entry: str, label: str) -> bool:
+    return entry == label or entry.startswith(f"{label}~")
 
 
 def _empty_entry(parent_fd: int, entry: str) -> Removed:
@@ -290,9 +312,13 @@ def _empty_entry(parent_fd: int, entry: str) -> Removed:
 
 
 def _tidy_up(parent_fd: int) -> None:
-    # Another payload of the same parent may be on its way through the trash: then it is not empty, and stays.
-    with contextlib.suppress(OSError):
+    try:
         effects.rmdir(TRASH, dir_fd=parent_fd)
+    except OSError as error:
+        # Another payload of the same parent may be on its way through the trash: then it is not empty, and
+        # stays. Whatever else keeps it here is told, and the next purge tries again.
+        if error.errno not in _NOTHING_TO_TIDY:
+            raise
 
 
 def _remove(trash_fd: int, entry: str) -> Removed:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tfx_janitor.deletion import acts
-from tfx_janitor.deletion.acts import BATCH, Outcome, Touch
+from tfx_janitor.deletion.acts import Outcome, Touch
+from tfx_janitor.deletion.batches import in_batches, not_begun
 from tfx_janitor.deletion.marks import CheckpointMark, checkpoint_marks
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
@@ -22,6 +23,7 @@ def restore(site: Site, artifact_ids: Sequence[int]) -> list[Outcome]:
 
     Raises:
       JanitorError: an id is not in the store; nothing was restored then.
+      Stopped: somebody wanted to stop before anything was restored.
     """
     snapshot = site.read()
     rows: dict[int, int] = {}
@@ -55,15 +57,19 @@ def restore(site: Site, artifact_ids: Sequence[int]) -> list[Outcome]:
         for artifact_id, problem in zip(marked, problems, strict=True)
         if problem is not None
     ]
-    for start in range(0, len(whole), BATCH):
-        batch = whole[start : start + BATCH]
-        expected = {
-            artifact_id: int(snapshot.artifacts.updated_ms[rows[artifact_id]]) for artifact_id in batch
-        }
-        outcomes += _unmark(site, expected)
-    released = list(inside.items())
-    for start in range(0, len(released), BATCH):
-        outcomes += _release(site, released[start : start + BATCH])
+    updated = snapshot.artifacts.updated_ms
+    outcomes += in_batches(
+        site,
+        whole,
+        lambda batch: _unmark(site, {artifact_id: int(updated[rows[artifact_id]]) for artifact_id in batch}),
+        left=not_begun,
+    )
+    outcomes += in_batches(
+        site,
+        list(inside.items()),
+        lambda batch: _release(site, batch),
+        left=lambda pair: not_begun(pair[0]),
+    )
     return sorted(outcomes, key=lambda outcome: outcome.artifact_id)
 
 

@@ -19,10 +19,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tfx_janitor.deletion.acts import Act, Outcome
-    from tfx_janitor.retention.plan import Decision
+    from tfx_janitor.retention.plan import Decision, Orphan
 
 Link = tuple[int, str]
 """How an act names another: MLMD id of its execution, and the hash that it had then."""
+
+
+ALTERED = "act {}, which marked it, is not as it was written: see tfx-janitor history --verify"
+"""Why nothing is purged that such an act marked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,11 @@ def as_written(act: Act) -> bool:
 
 def end(begun: str, outcomes: Iterable[Outcome]) -> str:
     """Hash of the end of an act, from that of its beginning."""
-    rows = [[outcome.artifact_id, outcome.done, outcome.detail, outcome.bytes] for outcome in outcomes]
+    rows = [outcome.row for outcome in outcomes]
     return _hash("tfx-janitor/act-ended/v1", {"begun": begun, "outcomes": rows})
 
 
-def decided(decisions: Iterable[Decision]) -> str:
+def decided(decisions: Iterable[Decision | Orphan]) -> str:
     """Hash of some of a plan's decisions with all their reasons, in the order given."""
     return _hash("tfx-janitor/decided/v1", [decision.to_dict() for decision in decisions])
 

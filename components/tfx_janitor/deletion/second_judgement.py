@@ -26,7 +26,7 @@ class SecondJudgement:
 
     def of(self, act: Act, artifact_id: int) -> Decision | None:
         """The stricter of the judgements on what an act marked; None if a policy does not govern it."""
-        judgements = [self._judged(policy).get(artifact_id) for policy in self._policies(act)]
+        judgements = [self._judged(policy).get(artifact_id) for policy in self.policies(act)]
         for decision in judgements:
             if decision is None or decision.verdict != "delete":
                 return decision
@@ -34,17 +34,17 @@ class SecondJudgement:
 
     def all_of(self, act: Act, artifact_id: int) -> list[Decision]:
         """The judgements under each policy in question; none at all if one of them does not govern it."""
-        judgements = [self._judged(policy).get(artifact_id) for policy in self._policies(act)]
+        judgements = [self._judged(policy).get(artifact_id) for policy in self.policies(act)]
         return [] if None in judgements else [j for j in judgements if j is not None]
 
     def place(self, act: Act, row: int) -> Place | None:
         """Where a payload lay when it was judged, links followed; None if it never was."""
-        facts = self._facts.get(self._policies(act)[0].digest)
+        facts = self._facts.get(self.policies(act)[0].digest)
         return None if facts is None else facts.places.get(row)
 
     def occupant(self, act: Act, row: int, place: Place) -> str | None:
         """Who else lies at, in or around the place of a payload that is DELETED, in words."""
-        marking = self._policies(act)[0]
+        marking = self.policies(act)[0]
         self._judged(marking)
         facts = self._facts[marking.digest]
         others = [
@@ -58,9 +58,10 @@ class SecondJudgement:
 
     def roots(self, act: Act) -> tuple[Place, ...]:
         """What may be removed at all, by the policy of an act."""
-        return tuple(resolve(root) for root in self._policies(act)[0].roots)
+        return tuple(resolve(root) for root in self.policies(act)[0].roots)
 
-    def _policies(self, act: Act) -> list[RetentionPolicy]:
+    def policies(self, act: Act) -> list[RetentionPolicy]:
+        """Those in question for what an act marked, the one that marked it first."""
         marking = RetentionPolicy.from_record(
             act.details["policy"], source=f"the policy recorded in act {act.id}"
         )
@@ -69,7 +70,7 @@ class SecondJudgement:
     def _judged(self, policy: RetentionPolicy) -> Mapping[int, Decision]:
         found = self._by_digest.get(policy.digest)
         if found is None:
-            settlement = judge(self._site.case(self._snapshot, policy), self._site.crew, policy.verify)
+            settlement = judge(self._site.case(self._snapshot, policy), self._site.scouts, policy.verify)
             self._facts[policy.digest] = settlement.facts
             governed = settlement.nomination.case.governed
             decisions = (decision_of(settlement, row) for row in governed)

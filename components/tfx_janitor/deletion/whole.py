@@ -23,8 +23,8 @@ def check_whole(
     is_model = [snapshot.type_of(row) == MODEL for row in rows]
     orders = [look.ModelOrder(uri, level) for uri, model in zip(uris, is_model, strict=True) if model]
     others = [uri for uri, model in zip(uris, is_model, strict=True) if not model]
-    models = iter(site.crew.run("verify models", look.verify_model, orders))
-    sizes = iter(site.crew.run("measure", look.measure, others))
+    models = iter(site.scouts.run("verify models", look.verify_model, orders))
+    sizes = iter(site.scouts.run("measure", look.measure, others))
     problems: list[str | None] = []
     for model in is_model:
         if model:

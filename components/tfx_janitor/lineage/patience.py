@@ -22,6 +22,10 @@ _PATIENCE = tenacity.Retrying(
 )
 
 
+class PerhapsDone(errors.FailedPreconditionError):
+    """A write that was refused, and an attempt at it went unanswered before: that one may be the reason."""
+
+
 class PatientStore(MetadataStore):
     """A store each of whose calls is made again while the store is busy, for a minute at most."""
 
@@ -37,7 +41,21 @@ class PatientStore(MetadataStore):
         # All of the client's calls come through here. One that failed as unavailable may have been carried
         # out all the same: whoever writes must bear that it happens twice.
         del extra_options
-        _PATIENCE.copy()(self._attempt, method_name, request, response)
+        unanswered = False
+
+        def attempt() -> None:
+            nonlocal unanswered
+            try:
+                self._attempt(method_name, request, response)
+            except errors.UnavailableError:
+                unanswered = True
+                raise
+            except errors.FailedPreconditionError as error:
+                if unanswered:
+                    raise PerhapsDone(error.message) from None
+                raise
+
+        _PATIENCE.copy()(attempt)
 
     def _attempt(self, method_name: str, request: Any, response: Any) -> None:
         def call() -> None:

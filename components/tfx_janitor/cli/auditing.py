@@ -1,0 +1,55 @@
+"""`audit`: looks at everything, tells what is wrong and what mends it, and changes nothing."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+import typer
+
+from tfx_janitor.cli.exits import finish
+from tfx_janitor.cli.options import Format, Now, OutputFormat, Pipeline, Policy, VerifyLevel
+from tfx_janitor.cli.printing import print_json, show
+from tfx_janitor.cli.site import opened, read_policy
+
+
+class FailOn(str, enum.Enum):
+    """How bad a finding must be for exit code 1."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+    NEVER = "never"
+
+
+def audit(
+    ctx: typer.Context,
+    policy: Policy,
+    level: Annotated[
+        VerifyLevel, typer.Option("--verify", help="How deep to verify payloads.")
+    ] = VerifyLevel.STRUCTURE,
+    fail_on: Annotated[
+        FailOn, typer.Option("--fail-on", help="How bad a finding must be for exit code 1.")
+    ] = FailOn.NOTE,
+    pipeline: Pipeline = None,
+    now: Now = None,
+    format: OutputFormat = Format.TABLE,
+) -> None:
+    """Check metadata, storage and serving against each other. Changes nothing.
+
+    Each finding says how bad it is, what speaks for it, and the command that mends it.
+    """
+    from tfx_janitor.audit.audit import audit as look
+    from tfx_janitor.audit.finding import Severity
+    from tfx_janitor.payload.verification import Level
+    from tfx_janitor.report.audit import audit_document, audit_lines
+
+    rules = read_policy(policy)
+    with opened(ctx, now=now, readonly=True, pipeline=pipeline) as site:
+        audited = look(site, rules, Level(level.value))
+    if format is Format.JSON:
+        print_json(audit_document(audited, metadata=site.metadata, now_ms=site.now_ms))
+    else:
+        show(*audit_lines(audited, policy_file=policy))
+    worst = None if fail_on is FailOn.NEVER else Severity(fail_on.value).rank
+    finish(worst is None or all(finding.severity.rank > worst for finding in audited.findings))
