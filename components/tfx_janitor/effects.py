@@ -8,14 +8,21 @@ let the change fail as storage and stores do.
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
+import fcntl
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
-Kind = Literal["mlmd", "create", "write", "mkdir", "rename", "unlink", "rmdir", "fsync"]
+Kind = Literal["mlmd", "create", "write", "copy", "link", "mkdir", "rename", "unlink", "rmdir", "fsync"]
 
 _Result = TypeVar("_Result")
+
+_AT_FDCWD = -100
+_RENAME_NOREPLACE = 1  # linux/fs.h
+_FICLONE = 0x40049409  # linux/fs.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +64,39 @@ def watched(watcher: Watcher) -> Iterator[None]:
         _watchers.remove(watcher)
 
 
-def mkdir(name: str, mode: int, *, dir_fd: int) -> None:
+def mkdir(name: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
     """`os.mkdir`."""
     perform("mkdir", name, lambda: os.mkdir(name, mode, dir_fd=dir_fd))
 
 
-def rename(source: str, target: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+def rename(source: str, target: str, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None) -> None:
     """`os.rename`."""
     perform("rename", source, lambda: os.rename(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd))
+
+
+def rename_to_free_name(source: str, target: str) -> None:
+    """Linux's `renameat2` with the flag that forbids replacing; both are absolute paths.
+
+    Raises:
+      FileExistsError: the target exists.
+      OSError: with ENOSYS or EINVAL where C library, kernel or file system cannot do it.
+    """
+
+    def renameat2() -> None:
+        try:
+            call = ctypes.CDLL(None, use_errno=True).renameat2
+        except (AttributeError, OSError):
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), source, None, target) from None
+        if call(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE):
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), source, None, target)
+
+    perform("rename", source, renameat2)
+
+
+def link(source: str, target: str) -> None:
+    """`os.link`."""
+    perform("link", target, lambda: os.link(source, target))
 
 
 def unlink(name: str, *, dir_fd: int) -> None:
@@ -82,12 +114,12 @@ def fsync(descriptor: int, name: str) -> None:
     perform("fsync", name, lambda: os.fsync(descriptor))
 
 
-def create(name: str, flags: int, mode: int, *, dir_fd: int) -> int:
+def create(name: str, flags: int, mode: int = 0o666, *, dir_fd: int | None = None) -> int:
     """`os.open`, for a file to be written."""
     return perform("create", name, lambda: os.open(name, flags, mode, dir_fd=dir_fd))
 
 
-def write(descriptor: int, content: bytes, name: str) -> None:
+def write(descriptor: int, content: bytes | memoryview, name: str) -> None:
     """Writes all of the content to a file that is open; the name is the file's."""
 
     def write_all() -> None:
@@ -96,3 +128,17 @@ def write(descriptor: int, content: bytes, name: str) -> None:
             rest = rest[os.write(descriptor, rest) :]
 
     perform("write", name, write_all)
+
+
+def clone(source: int, target: int, name: str) -> None:
+    """Lets one open file share the blocks of another until either is written to; the name is the target's.
+
+    Raises:
+      OSError: the file system has no such thing.
+    """
+    perform("copy", name, lambda: fcntl.ioctl(target, _FICLONE, source))
+
+
+def copy_range(source: int, target: int, count: int, position: int, name: str) -> int:
+    """`os.copy_file_range`, at the same position of both; the name is the target's."""
+    return perform("copy", name, lambda: os.copy_file_range(source, target, count, position, position))

@@ -88,6 +88,19 @@ def _saved_models(tf: Any, root: Path) -> None:
     with tf.Graph().as_default(), v1.Session() as session:
         constant = tf.constant([1.0])
         v1.saved_model.simple_save(session, str(root / "frozen"), {"x": constant}, {"y": constant * 2})
+    with tf.Graph().as_default(), v1.Session() as session:
+        weights = v1.get_variable("weights", initializer=tf.constant([1.0, 2.0]))
+        x = v1.placeholder(tf.float32, [None, 2])
+        session.run(v1.global_variables_initializer())
+        signatures = {"serving_default": v1.saved_model.predict_signature_def({"x": x}, {"y": x * weights})}
+        builder = v1.saved_model.builder.SavedModelBuilder(str(root / "several_graphs"))
+        builder.add_meta_graph_and_variables(session, ["train"], signatures)
+        builder.add_meta_graph(["serve", "tpu"], signatures)
+        builder.add_meta_graph(["serve"], signatures)
+        builder.save()
+        builder = v1.saved_model.builder.SavedModelBuilder(str(root / "for_training"))
+        builder.add_meta_graph_and_variables(session, ["train"], signatures)
+        builder.save()
 
 
 def _managed_checkpoints(tf: Any, root: Path) -> None:

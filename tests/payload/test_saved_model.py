@@ -30,7 +30,7 @@ def damages(model: Path, level: Level = Level.CHECKSUMS) -> tuple[Damage, ...]:
 
 
 @pytest.mark.parametrize("name", ["classifier", "doubler", "estimator", "estimator_as_text", "frozen"])
-@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize("level", [Level.STRUCTURE, Level.CHECKSUMS, Level.LOAD])
 def test_whole_models_are_whole_at_every_level(written: Path, name: str, level: Level) -> None:
     verification = saved_model.verify(str(written / name), level)
     assert verification.whole, verification.damages

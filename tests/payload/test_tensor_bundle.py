@@ -247,6 +247,20 @@ def test_tensors_that_share_bytes_are_not_read_over_and_over(tmp_path: Path) -> 
     assert {damage.problem for damage in found} == {"holds a tensor that overlaps the one before it"}
 
 
+def test_a_shard_has_checksums_of_all_its_bytes_unless_there_are_gaps(tmp_path: Path) -> None:
+    tensors = [entry(b"a", b"12", shard_id=0), entry(b"b", b"3", shard_id=0, offset=2), entry(b"c", b"")]
+    gap = [entry(b"d", b"1", shard_id=1), entry(b"e", b"2", shard_id=1, offset=2)]
+    cut = [entry(b"f", b"12", shard_id=2)]
+    index = table([header(num_shards=4), *tensors, *gap, *cut])
+    directory = str(write(tmp_path, index, b"123", b"1?2", b"1", b"?"))
+    assert tensor_bundle.checksummed_shards(directory, "x") == {"x.data-00000-of-00004"}
+
+
+def test_what_tensorflow_wrote_has_checksums_of_all_bytes(written: Path) -> None:
+    shards = tensor_bundle.checksummed_shards(str(written / "sharded"), "model-5")
+    assert shards == {path.name for path in (written / "sharded").glob("model-5.data-*")}
+
+
 def test_keys_that_expand_beyond_reason_are_refused() -> None:
     content = varint(0) + varint(60_000) + varint(0) + b"k" * 60_000
     content += b"".join(varint(60_000 + n) + varint(1) + varint(0) + b"k" for n in range(20_000))

@@ -10,8 +10,9 @@ def test_damage_reads_as_a_sentence() -> None:
 
 
 def test_levels_are_their_names() -> None:
-    assert [str(level) for level in Level] == ["structure", "checksums", "load"]
+    assert [str(level) for level in Level] == ["structure", "checksums", "load", "smoke"]
     assert Level("load") is Level.LOAD
+    assert [level for level in Level if level.loads] == [Level.LOAD, Level.SMOKE]
 
 
 def test_whole_means_no_damage() -> None:

@@ -44,10 +44,29 @@ def test_it_has_the_output_of_the_stock_pusher() -> None:
 
 
 def test_options_become_parameters_of_the_execution() -> None:
-    properties = _pusher(keep_versions=3, verify="load", custom_config={"mine": 1}).exec_properties
+    pusher = _pusher(
+        keep_versions=3, verify="load", archive="copy", versioning="execution_id", custom_config={"mine": 1}
+    )
+    properties = pusher.exec_properties
     assert (properties["keep_versions"], properties["verify"]) == (3, "load")
+    assert (properties["archive"], properties["versioning"]) == ("copy", "execution_id")
     assert properties["custom_config"] == '{"mine": 1}'
     assert properties["push_destination"] is not None
+
+
+def test_a_smoke_test_becomes_json() -> None:
+    properties = _pusher(smoke={"examples": [[1, 2]], "bounds": {"y": [0, None]}}).exec_properties
+    assert (properties["smoke"], properties["verify"]) == (
+        '{"bounds": {"y": [0, null]}, "examples": [[1, 2]]}',
+        None,
+    )
+    assert _pusher(smoke="{}", verify="smoke").exec_properties["smoke"] == "{}"
+
+
+def test_model_servers_become_json_and_the_time_to_wait_seconds() -> None:
+    properties = _pusher(model_servers=["one:8500/digits"], await_serving="5m").exec_properties
+    assert properties["model_servers"] == '[{"address": "one:8500", "model_name": "digits"}]'
+    assert properties["await_serving"] == "300.0"
 
 
 def test_options_may_be_known_only_when_the_pipeline_runs() -> None:
@@ -55,8 +74,18 @@ def test_options_may_be_known_only_when_the_pipeline_runs() -> None:
 
     keep = RuntimeParameter("keep-versions", int)
     destination = RuntimeParameter("push-destination", str)
-    properties = _pusher(keep_versions=keep, push_destination=destination).exec_properties
+    smoke = RuntimeParameter("smoke", str)
+    servers = RuntimeParameter("model-servers", str)
+    properties = _pusher(
+        keep_versions=keep,
+        push_destination=destination,
+        smoke=smoke,
+        model_servers=servers,
+        await_serving="5m",
+    ).exec_properties
     assert properties["keep_versions"] is keep
+    assert properties["model_servers"] is servers
+    assert properties["smoke"] is smoke
     assert properties["push_destination"] is destination
 
 
@@ -67,10 +96,23 @@ def test_options_may_be_known_only_when_the_pipeline_runs() -> None:
         ({"keep_versions": "3"}, "keep_versions"),
         ({"keep_versions": True}, "keep_versions"),
         ({"verify": "checksum"}, "structure, checksums, load"),
+        ({"archive": "hardlink"}, "link, copy, none"),
+        ({"custom_config": {"tfx_janitor": {"versioning": "id"}}}, "timestamp, execution_id"),
+        ({"custom_config": {"tfx_janitor": {"archive": "copy"}}, "archive": "copy"}, "archive once"),
         ({"custom_config": {"tfx_janitor": {"keep": 3}}}, "custom_config"),
         ({"custom_config": {"tfx_janitor": {"keep_versions": 0}}}, "keep_versions"),
         ({"custom_config": {"tfx_janitor": {"verify": "all"}}}, "verify"),
         ({"custom_config": {"tfx_janitor": {"keep_versions": 3}}, "keep_versions": 3}, "keep_versions once"),
+        ({"smoke": {"min": 0}}, "got 'min'"),
+        ({"smoke": {"examples": [b"1"]}}, "can be written as JSON"),
+        ({"smoke": {}, "verify": "load"}, "verify='smoke' beside smoke"),
+        ({"smoke": {}, "custom_config": {"tfx_janitor": {"smoke": {}}}}, "smoke once"),
+        ({"smoke": {}, "custom_config": {"tfx_janitor": {"verify": "load"}}}, "beside smoke"),
+        ({"custom_config": {"tfx_janitor": {"smoke": 3}}}, "expected a smoke test"),
+        ({"model_servers": ["one"]}, "host:8500/inception"),
+        ({"await_serving": "5m"}, "expected model_servers beside await_serving"),
+        ({"await_serving": "soon", "model_servers": ["one:8500/digits"]}, "a duration such as 5m"),
+        ({"custom_config": {"tfx_janitor": {"await_serving": 5}}}, "expected model_servers beside"),
         ({"model": None}, "model or infra_blessing"),
         ({"push_destination": None}, "push_destination is required"),
     ],

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tfx_janitor import effects
 from tfx_janitor.verified_pusher import content, copying
+from tfx_janitor.verified_pusher.content import ContentFile
+from tfx_janitor.verified_pusher.copying import Archive
+from tfx_janitor.verified_pusher.durability import Unsynced
 from tfx_janitor.verified_pusher.errors import ModelRefused, PushError
 
 from .conftest import everything, flip_bit
@@ -29,25 +36,92 @@ def source(tmp_path: Path) -> Path:
     return model
 
 
-def test_every_file_and_directory_is_copied(source: Path, tmp_path: Path) -> None:
+def _copy(source: Path, target: Path) -> tuple[ContentFile, ...]:
     tree = content.scan(str(source))
-    files = copying.copy(tree, str(tmp_path / "copy"))
+    copying.copy(tree, str(target), Unsynced())
+    return content.digest(tree)
+
+
+def test_every_file_and_directory_is_copied(source: Path, tmp_path: Path) -> None:
+    files = _copy(source, tmp_path / "copy")
     assert everything(tmp_path / "copy") == everything(source)
-    assert files == content.digest(tree)
     copying.read_back(str(tmp_path / "copy"), files)
 
 
-def test_files_larger_than_the_buffer_are_copied_whole(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def _cannot(number: int) -> Callable[..., Any]:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+def _copies_nothing(*_: object) -> int:
+    return 0
+
+
+@pytest.mark.parametrize(
+    "copy_range",
+    [_cannot(errno.EXDEV), _cannot(errno.ENOSYS), _cannot(errno.EINVAL), _copies_nothing],
+    ids=["other device", "old kernel", "odd file system", "file system that says 0"],
+)
+def test_where_the_system_cannot_copy_we_do(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copy_range: Callable[..., Any]
 ) -> None:
     monkeypatch.setattr(content, "CHUNK", 7)
-    copying.copy(content.scan(str(source)), str(tmp_path / "copy"))
+    monkeypatch.setattr(effects, "copy_range", copy_range)
+    _copy(source, tmp_path / "copy")
     assert everything(tmp_path / "copy") == everything(source)
+
+
+def test_files_larger_than_a_step_are_copied_whole(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copying, "_STEP", 7)
+    _copy(source, tmp_path / "copy")
+    assert everything(tmp_path / "copy") == everything(source)
+
+
+def test_where_the_file_system_can_share_blocks_no_byte_is_copied(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def share(source_fd: int, target_fd: int, name: str) -> None:
+        os.sendfile(target_fd, source_fd, 0, os.fstat(source_fd).st_size)
+
+    monkeypatch.setattr(effects, "clone", share)
+    monkeypatch.setattr(effects, "copy_range", _cannot(errno.EIO))
+    _copy(source, tmp_path / "copy")
+    assert everything(tmp_path / "copy") == everything(source)
+
+
+@pytest.mark.parametrize("way", ["clone", "copy_range"])
+def test_a_disk_that_fails_is_no_reason_to_try_another_way(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setattr(effects, way, _cannot(errno.ENOSPC))
+    with pytest.raises(OSError, match="No space left"):
+        _copy(source, tmp_path / "copy")
+
+
+def test_all_that_was_written_is_to_be_put_on_disk(source: Path, tmp_path: Path) -> None:
+    synced: list[str] = []
+    unsynced = Unsynced()
+
+    def watch(effect: effects.Effect, change: Callable[[], Any]) -> Any:
+        if effect.kind == "fsync":
+            synced.append(effect.subject)
+        return change()
+
+    copying.copy(content.scan(str(source)), str(tmp_path / "new" / "copy"), unsynced)
+    with effects.watched(watch):
+        unsynced.sync()
+        unsynced.sync()
+    written = [tmp_path, tmp_path / "new", *(tmp_path / "new").rglob("*")]
+    assert sorted(synced) == sorted(map(str, written))
 
 
 def test_a_link_becomes_a_file(source: Path, tmp_path: Path) -> None:
     (source / "alias").symlink_to("saved_model.pb")
-    copying.copy(content.scan(str(source)), str(tmp_path / "copy"))
+    _copy(source, tmp_path / "copy")
     assert not (tmp_path / "copy" / "alias").is_symlink()
     assert (tmp_path / "copy" / "alias").read_bytes() == (source / "saved_model.pb").read_bytes()
 
@@ -56,7 +130,7 @@ def test_a_model_server_of_another_user_may_read_what_the_umask_allows(source: P
     (source / "saved_model.pb").chmod(0o600)
     before = os.umask(0o022)
     try:
-        copying.copy(content.scan(str(source)), str(tmp_path / "copy"))
+        _copy(source, tmp_path / "copy")
     finally:
         os.umask(before)
     assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o755
@@ -67,22 +141,41 @@ def test_nothing_is_copied_over_what_is_there(source: Path, tmp_path: Path) -> N
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "mine").write_text("")
     with pytest.raises(PushError, match="holds 'mine'"):
-        copying.copy(content.scan(str(source)), str(tmp_path / "copy"))
+        _copy(source, tmp_path / "copy")
     assert everything(tmp_path / "copy") == {"mine": b""}
 
 
-def test_a_file_that_grows_while_it_is_copied_is_refused(source: Path, tmp_path: Path) -> None:
+def _grow(file: Path) -> None:
+    file.write_bytes(file.read_bytes() + b"more")
+
+
+def _write_other_bytes(file: Path) -> None:
+    flip_bit(file)
+    os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
+
+
+def _put_another_in_its_place(file: Path) -> None:
+    status = file.stat()
+    file.rename(file.with_suffix(".old"))
+    file.write_bytes(file.with_suffix(".old").read_bytes())
+    os.utime(file, ns=(0, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", [_grow, _write_other_bytes, _put_another_in_its_place])
+def test_a_file_that_changed_since_it_was_listed_is_refused(
+    source: Path, change: Callable[[Path], None]
+) -> None:
     tree = content.scan(str(source))
-    with open(source / "fingerprint.pb", "ab") as file:
-        file.write(b"more")
+    copying.refuse_changed(tree)
+    change(source / "fingerprint.pb")
     with pytest.raises(ModelRefused, match=r"fingerprint\.pb changed while it was copied"):
-        copying.copy(tree, str(tmp_path / "copy"))
+        copying.refuse_changed(tree)
 
 
 @pytest.mark.parametrize("damage", ["flipped", "missing", "added"])
 def test_a_copy_that_reads_back_differently_is_found(source: Path, tmp_path: Path, damage: str) -> None:
     copy = tmp_path / "copy"
-    files = copying.copy(content.scan(str(source)), str(copy))
+    files = _copy(source, copy)
     if damage == "flipped":
         flip_bit(copy / "fingerprint.pb")
     elif damage == "missing":
@@ -91,3 +184,48 @@ def test_a_copy_that_reads_back_differently_is_found(source: Path, tmp_path: Pat
         (copy / "fingerprint.pb2").write_text("")
     with pytest.raises(PushError, match=r"reads back differently: fingerprint\.pb"):
         copying.read_back(str(copy), files)
+
+
+def test_what_is_proven_is_not_read_again_but_must_be_there(source: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    files = _copy(source, copy)
+    flip_bit(copy / "fingerprint.pb")
+    copying.read_back(str(copy), files, proven=["fingerprint.pb"])
+    _grow(copy / "fingerprint.pb")
+    with pytest.raises(PushError, match=r"reads back differently: fingerprint\.pb"):
+        copying.read_back(str(copy), files, proven=["fingerprint.pb"])
+
+
+class TestAnArchive:
+    def test_has_second_names_for_the_same_files(self, source: Path, tmp_path: Path) -> None:
+        target = tmp_path / "archive"
+        assert copying.archive(content.scan(str(source)), str(target), Archive.LINK, Unsynced()) == "link"
+        assert everything(target) == everything(source)
+        assert (target / "saved_model.pb").samefile(source / "saved_model.pb")
+
+    @pytest.mark.parametrize("number", [errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP])
+    def test_is_a_copy_where_no_second_names_can_be(
+        self, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        target = tmp_path / "archive"
+        monkeypatch.setattr(effects, "link", _cannot(number))
+        assert copying.archive(content.scan(str(source)), str(target), Archive.LINK, Unsynced()) == "copy"
+        assert everything(target) == everything(source)
+
+    def test_may_be_files_of_its_own(self, source: Path, tmp_path: Path) -> None:
+        target = tmp_path / "archive"
+        assert copying.archive(content.scan(str(source)), str(target), Archive.COPY, Unsynced()) == "copy"
+        assert everything(target) == everything(source)
+        assert not (target / "saved_model.pb").samefile(source / "saved_model.pb")
+
+    def test_may_be_nothing(self, source: Path, tmp_path: Path) -> None:
+        target = tmp_path / "archive"
+        assert copying.archive(content.scan(str(source)), str(target), Archive.NONE, Unsynced()) == "none"
+        assert not target.exists()
+
+    def test_fails_where_the_disk_does(
+        self, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(effects, "link", _cannot(errno.EIO))
+        with pytest.raises(OSError, match="Input/output"):
+            copying.archive(content.scan(str(source)), str(tmp_path / "a"), Archive.LINK, Unsynced())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tfx_janitor import effects
+from tfx_janitor.effects import Effect
 from tfx_janitor.verified_pusher import manifest
 from tfx_janitor.verified_pusher.errors import ModelRefused, OptionError, PushError
 
@@ -68,6 +71,7 @@ def test_a_blessed_model_is_pushed_archived_and_linked(push: Push) -> None:
     assert pushed.get_string_custom_property("source_model_uri") == push.model.uri
     assert pushed.get_string_custom_property("manifest") == str(version / manifest.NAME)
     assert pushed.get_string_custom_property("content_digest") == manifest.read(str(version)).content_digest
+    assert pushed.get_string_custom_property("archive") == "link"
     assert not pushed.has_custom_property("retired_versions")
     assert not pushed.has_custom_property("retirement_problem")
     assert everything(Path(pushed.uri)) == everything(push.saved_model)
@@ -95,6 +99,47 @@ def test_the_manifest_names_the_execution_that_pushed(push: Push) -> None:
     assert written.source == manifest.Source(push.model.uri, 12, "Model")
 
 
+def test_a_push_that_fails_claims_nothing(push: Push) -> None:
+    def fail_at_the_rename(effect: Effect, change: Callable[[], Any]) -> Any:
+        if effect.kind == "rename":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return change()
+
+    with effects.watched(fail_at_the_rename), pytest.raises(PushError, match="nothing became visible"):
+        push.run()
+    assert version_names(push.base) == []
+    assert not push.pushed_model.has_custom_property("pushed")
+    assert not push.pushed_model.has_custom_property("pushed_destination")
+
+
+def test_a_version_is_numbered_by_the_execution_where_asked_for(push: Push) -> None:
+    from tfx.dsl.components.base.base_executor import BaseExecutor
+
+    from tfx_janitor.verified_pusher.executor import Executor
+
+    push.properties["versioning"] = "execution_id"
+    with pytest.raises(PushError, match="this orchestrator tells none"):
+        push.run()
+    assert not push.base.exists()
+    push.run(Executor(BaseExecutor.Context(unique_id="34")))
+    assert version_names(push.base) == ["34"]
+
+
+def test_two_ways_to_number_versions_are_refused(push: Push) -> None:
+    push.properties["versioning"] = "execution_id"
+    filesystem = {"base_directory": str(push.base), "versioning": "UNIX_TIMESTAMP"}
+    push.properties["push_destination"] = json.dumps({"filesystem": filesystem})
+    with pytest.raises(OptionError, match="one way to number versions"):
+        push.run()
+
+
+def test_an_archive_may_be_left_out(push: Push) -> None:
+    push.properties["custom_config"] = json.dumps({"tfx_janitor": {"archive": "none"}})
+    pushed = push.run()
+    assert pushed.get_string_custom_property("archive") == "none"
+    assert os.listdir(pushed.uri) == []
+
+
 @pytest.mark.parametrize("not_blessed", ["model_blessing", "infra_blessing"])
 def test_a_model_that_is_not_blessed_is_not_pushed(push: Push, not_blessed: str) -> None:
     from tfx.types import standard_artifacts
@@ -109,6 +154,18 @@ def test_a_model_that_is_not_blessed_is_not_pushed(push: Push, not_blessed: str)
     assert pushed.get_int_custom_property("pushed") == 0
     assert not pushed.has_custom_property("pushed_version")
     assert not push.base.exists()
+
+
+def test_a_model_with_both_blessings_is_pushed(push: Push) -> None:
+    from tfx.types import standard_artifacts
+
+    infra_blessing = standard_artifacts.InfraBlessing()
+    infra_blessing.set_int_custom_property("blessed", 1)
+    push.inputs["infra_blessing"] = [infra_blessing]
+    pushed = push.run()
+    assert pushed.get_int_custom_property("pushed") == 1
+    # The model itself goes before the copy of it that an InfraValidator may have made.
+    assert pushed.get_int_custom_property("source_model_id") == 12
 
 
 def test_a_model_without_blessing_is_pushed_as_the_stock_pusher_does(push: Push) -> None:

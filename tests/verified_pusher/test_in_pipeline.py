@@ -4,100 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 
+from tests.payload import warming
 from tfx_janitor.verified_pusher import manifest
 
 from .conftest import everything, flip_bit, version_names
+from .running import Pipeline, artifact_of, ours_in_stock, verified
 
 pytestmark = pytest.mark.tfx
-
-
-def _destination(base: Path) -> Any:
-    from tfx.v1 import proto
-
-    return proto.PushDestination(filesystem=proto.PushDestination.Filesystem(base_directory=str(base)))
-
-
-def _run(directory: Path, artifact: Path, *, stock: bool) -> None:
-    from tfx.components import Pusher
-    from tfx.dsl.components.base import executor_spec
-    from tfx.dsl.components.common.importer import Importer
-    from tfx.orchestration import metadata, pipeline
-    from tfx.orchestration.local.local_dag_runner import LocalDagRunner
-    from tfx.types import standard_artifacts
-
-    from tfx_janitor import verified_pusher
-
-    importer = Importer(source_uri=str(artifact), artifact_type=standard_artifacts.Model).with_id("model")
-    model = importer.outputs["result"]
-    nodes: list[Any] = [
-        importer,
-        verified_pusher.VerifiedPusher(
-            model=model, push_destination=_destination(directory / "serving"), keep_versions=2
-        ),
-    ]
-    if stock:
-        nodes.append(
-            Pusher(
-                model=model,
-                push_destination=_destination(directory / "serving-by-stock"),
-                custom_config={"tfx_janitor": {"verify": "structure"}},
-                custom_executor_spec=executor_spec.ExecutorClassSpec(verified_pusher.executor.Executor),
-            )
-        )
-    LocalDagRunner().run(
-        pipeline.Pipeline(
-            pipeline_name="digits",
-            pipeline_root=str(directory / "root"),
-            components=nodes,
-            enable_cache=True,
-            metadata_connection_config=metadata.sqlite_metadata_connection_config(
-                str(directory / "metadata.db")
-            ),
-        )
-    )
-
-
-def _store(directory: Path) -> Any:
-    from ml_metadata.metadata_store.metadata_store import MetadataStore
-    from tfx.orchestration import metadata
-
-    return MetadataStore(metadata.sqlite_metadata_connection_config(str(directory / "metadata.db")))
-
-
-def _artifact(directory: Path, saved_model: Path) -> Path:
-    artifact = directory / "exported" / saved_model.name
-    artifact.mkdir(parents=True)
-    saved_model.rename(artifact / "Format-Serving")
-    return artifact
 
 
 def test_both_ways_push_the_model_and_record_where_it_came_from(
     model: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    artifact = _artifact(tmp_path, model("cats"))
+    artifact = artifact_of(model("cats"), tmp_path / "exported" / "cats")
+    pipeline = Pipeline(tmp_path)
+    pushers = (
+        verified(tmp_path / "serving", keep_versions=2),
+        ours_in_stock(
+            tmp_path / "serving-by-stock", custom_config={"tfx_janitor": {"verify": "structure"}, "mine": 1}
+        ),
+    )
     for _ in range(2):  # the second time, TFX finds the pushes in its cache
-        _run(tmp_path, artifact, stock=True)
+        pipeline.run(artifact, *pushers, cache=True)
 
-    store = _store(tmp_path)
-    (imported,) = store.get_artifacts_by_type("Model")
-    pushed_models = store.get_artifacts_by_type("PushedModel")
+    (imported,) = pipeline.store.get_artifacts_by_type("Model")
+    pushed_models = pipeline.store.get_artifacts_by_type("PushedModel")
     assert len(pushed_models) == 2
-    executions = {e.id: e for e in store.get_executions() if "Pusher" in e.type}
+    executions = {e.id: e for e in pipeline.store.get_executions() if "Pusher" in e.type}
     levels = []
-    for pushed in pushed_models:
-        linked = pushed.custom_properties
-        destination = Path(linked["pushed_destination"].string_value)
+    for pushed, linked in zip(pushed_models, pipeline.pushed(), strict=True):
+        destination = Path(linked["pushed_destination"])
         written = manifest.read(str(destination))
-        assert version_names(destination.parent) == [linked["pushed_version"].string_value]
-        assert linked["pushed"].int_value == 1
-        assert linked["source_model_id"].int_value == imported.id
-        assert linked["source_model_uri"].string_value == str(artifact)
-        assert linked["content_digest"].string_value == written.content_digest
-        assert linked["manifest"].string_value == str(destination / manifest.NAME)
+        assert version_names(destination.parent) == [linked["pushed_version"]]
+        assert linked["source_model_id"] == imported.id
+        assert linked["source_model_uri"] == str(artifact)
+        assert linked["content_digest"] == written.content_digest
+        assert linked["manifest"] == str(destination / manifest.NAME)
         assert everything(Path(pushed.uri)) == everything(artifact / "Format-Serving")
         assert manifest.check(str(destination)) == ()
         assert written.source == manifest.Source(str(artifact), imported.id, "Model")
@@ -111,13 +57,32 @@ def test_both_ways_push_the_model_and_record_where_it_came_from(
 def test_a_damaged_model_fails_its_node_and_stays_invisible(
     model: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    artifact = _artifact(tmp_path, model("cats"))
+    artifact = artifact_of(model("cats"), tmp_path / "exported" / "cats")
     flip_bit(next((artifact / "Format-Serving" / "variables").glob("*.data-*")), 100)
+    pipeline = Pipeline(tmp_path)
     with pytest.raises(Exception, match="refused to push"):
-        _run(tmp_path, artifact, stock=False)
+        pipeline.run(artifact, verified(tmp_path / "serving"))
 
-    store = _store(tmp_path)
-    (execution,) = [e for e in store.get_executions() if "Pusher" in e.type]
+    (execution,) = [e for e in pipeline.store.get_executions() if "Pusher" in e.type]
     assert execution.last_known_state == type(execution).FAILED
-    assert [a for a in store.get_artifacts_by_type("PushedModel") if "pushed" in a.custom_properties] == []
+    assert pipeline.pushed() == []
     assert version_names(tmp_path / "serving") == []
+
+
+def test_a_model_that_fails_its_smoke_test_stays_invisible(
+    model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    artifact = artifact_of(model("cats"), tmp_path / "exported" / "cats")
+    warming.write(artifact / "Format-Serving", warming.predict(x=np.ones([1, 256], np.float32)))
+    pipeline = Pipeline(tmp_path)
+    for greatest in (255, 256):
+        pusher = verified(tmp_path / "serving", smoke={"bounds": {"scores": [0, greatest]}})
+        if greatest == 255:
+            with pytest.raises(Exception, match="answers warm-up request 1 with 256"):
+                pipeline.run(artifact, pusher)
+            assert version_names(tmp_path / "serving") == []
+        else:
+            pipeline.run(artifact, pusher)
+    (pushed,) = pipeline.pushed()
+    assert version_names(tmp_path / "serving") == [pushed["pushed_version"]]
+    assert manifest.read(pushed["pushed_destination"]).verified.level == "smoke"

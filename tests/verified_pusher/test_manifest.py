@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tfx_janitor.verified_pusher import content, manifest
+from tfx_janitor.verified_pusher.durability import Unsynced
 from tfx_janitor.verified_pusher.errors import ManifestError
 from tfx_janitor.verified_pusher.manifest import Execution, Manifest, Source, Verified
 
@@ -19,7 +20,7 @@ def version(tmp_path: Path) -> Path:
     (directory / "variables").mkdir(parents=True)
     (directory / "saved_model.pb").write_bytes(b"graph")
     (directory / "variables" / "variables.index").write_bytes(b"index")
-    manifest.write(str(directory), _manifest(directory))
+    manifest.write(str(directory), _manifest(directory), Unsynced())
     return directory
 
 
@@ -66,7 +67,7 @@ def test_a_manifest_says_what_a_version_is_and_where_it_came_from(version: Path)
 def test_what_is_written_is_what_is_read(version: Path) -> None:
     (version / manifest.NAME).unlink()
     expected = _manifest(version)
-    manifest.write(str(version), expected)
+    manifest.write(str(version), expected, Unsynced())
     assert manifest.read(str(version)) == expected
 
 

@@ -9,17 +9,24 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tfx_janitor import effects
 from tfx_janitor.deletion import remove
+from tfx_janitor.effects import Effect
 from tfx_janitor.payload import saved_model
 from tfx_janitor.payload.verification import Level
 from tfx_janitor.verified_pusher import copying, manifest, rename, versions
+from tfx_janitor.verified_pusher.content import Tree
+from tfx_janitor.verified_pusher.copying import Archive
+from tfx_janitor.verified_pusher.durability import Unsynced
 from tfx_janitor.verified_pusher.errors import ModelRefused, PushError
 from tfx_janitor.verified_pusher.manifest import Execution, Source
 from tfx_janitor.verified_pusher.options import PushOptions
 from tfx_janitor.verified_pusher.push import Push, push
+from tfx_janitor.verified_pusher.versions import Versioning
 
 from .conftest import NOON_MS, everything, flip_bit, version_names
 
@@ -105,10 +112,39 @@ class TestAWholeModel:
         source = model("cats")
         archive = tmp_path / "pushed_model" / "7"
         archive.mkdir(parents=True)
-        push_to(source, archive=str(archive))
+        done = push_to(source, archive=str(archive))
+        assert everything(archive) == everything(source)
+        assert done.archived is Archive.LINK
+        shard = Path("variables", "variables.data-00000-of-00001")
+        assert (archive / shard).samefile(Path(done.destination) / shard)
+        assert not (archive / shard).samefile(source / shard)
+
+    def test_is_archived_as_asked_for(self, model: Models, push_to: Pushes, tmp_path: Path) -> None:
+        source, archive = model("cats"), tmp_path / "archive"
+        done = push_to(source, archive=str(archive), options=PushOptions(archive=Archive.NONE))
+        assert (done.archived, archive.exists()) == (Archive.NONE, False)
+        done = push_to(source, archive=str(archive), options=PushOptions(archive=Archive.COPY))
+        assert (done.archived, everything(archive)) == (Archive.COPY, everything(source))
+        flip_bit(Path(done.destination) / "saved_model.pb")
         assert everything(archive) == everything(source)
 
-    @pytest.mark.parametrize("level", list(Level))
+    def test_has_an_archive_that_outlives_its_version(
+        self, model: Models, push_to: Pushes, base: Path, tmp_path: Path
+    ) -> None:
+        push_to(model("cats"), archive=str(tmp_path / "archive"))
+        push_to(model("dogs"), options=PushOptions(keep_versions=1))
+        assert version_names(base) == ["1700000001"]
+        assert everything(tmp_path / "archive") == everything(model("cats"))
+        assert saved_model.verify(str(tmp_path / "archive"), Level.CHECKSUMS).whole
+
+    def test_that_is_served_already_is_archived_all_the_same(
+        self, model: Models, push_to: Pushes, tmp_path: Path
+    ) -> None:
+        push_to(model("cats"))
+        assert not push_to(model("cats"), archive=str(tmp_path / "archive")).is_new
+        assert everything(tmp_path / "archive") == everything(model("cats"))
+
+    @pytest.mark.parametrize("level", [level for level in Level if level is not Level.SMOKE])
     def test_is_verified_at_the_level_asked_for(self, model: Models, push_to: Pushes, level: Level) -> None:
         done = push_to(model("cats"), options=PushOptions(level))
         assert manifest.read(done.destination).verified.level == level.value
@@ -224,18 +260,48 @@ class TestADamagedModel:
         _flipped_bit(source)
         assert push_to(source, options=PushOptions(Level.STRUCTURE)).is_new
 
-    def test_is_found_if_the_copy_is_what_is_damaged(
+    def test_is_refused_if_somebody_writes_into_it_meanwhile(
         self, model: Models, push_to: Pushes, base: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source = model("cats")
+        copy = copying.copy
+
+        def copy_and_be_overtaken(tree: Tree, target: str, unsynced: Unsynced) -> None:
+            copy(tree, target, unsynced)
+            (source / "assets" / "vocabulary.txt").write_text("cat\ncow\n")
+
+        monkeypatch.setattr(copying, "copy", copy_and_be_overtaken)
+        with pytest.raises(ModelRefused, match=r"assets/vocabulary\.txt changed while it was copied"):
+            push_to(source)
+        assert _only_the_corner(base)
+
+    def test_is_found_in_the_copy_even_if_no_tensor_is_to_be_verified(
+        self, model: Models, push_to: Pushes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        copy, shard = copying.copy, Path("variables", "variables.data-00000-of-00001")
+
+        def copy_badly(tree: Tree, target: str, unsynced: Unsynced) -> None:
+            copy(tree, target, unsynced)
+            flip_bit(target / shard)
+
+        monkeypatch.setattr(copying, "copy", copy_badly)
+        with pytest.raises(PushError, match=f"reads back differently: {shard}"):
+            push_to(model("cats"), options=PushOptions(Level.STRUCTURE))
+
+    @pytest.mark.parametrize(
+        "damaged", ["assets/vocabulary.txt", "variables/variables.data-00000-of-00001", "saved_model.pb"]
+    )
+    def test_is_found_if_the_copy_is_what_is_damaged(
+        self, model: Models, push_to: Pushes, base: Path, monkeypatch: pytest.MonkeyPatch, damaged: str
     ) -> None:
         copy = copying.copy
 
-        def copy_badly(tree: object, target: str) -> object:
-            files = copy(tree, target)  # type: ignore[arg-type]
-            flip_bit(Path(target) / "assets" / "vocabulary.txt")
-            return files
+        def copy_badly(tree: Tree, target: str, unsynced: Unsynced) -> None:
+            copy(tree, target, unsynced)
+            flip_bit(Path(target) / damaged)
 
         monkeypatch.setattr(copying, "copy", copy_badly)
-        with pytest.raises(PushError, match=r"reads back differently: assets/vocabulary\.txt"):
+        with pytest.raises(PushError, match=f"reads back differently: {damaged}"):
             push_to(model("cats"))
         assert _only_the_corner(base)
 
@@ -319,6 +385,13 @@ class TestVersions:
     def test_a_clock_that_goes_back_makes_no_older_version(self, model: Models, push_to: Pushes) -> None:
         push_to(model("cats"))
         assert push_to(model("dogs"), now_ms=NOON_MS - 3_600_000).version == 1_700_000_001
+
+    def test_may_be_numbered_by_the_execution_that_pushes(self, model: Models, push_to: Pushes) -> None:
+        by_execution = PushOptions(versioning=Versioning.EXECUTION_ID)
+        assert push_to(model("cats"), options=by_execution).version == 34
+        assert push_to(model("dogs"), options=by_execution).version == 35
+        assert push_to(model("birds")).version == 1_700_000_000
+        assert push_to(model("cats"), options=by_execution).version == 1_700_000_001
 
     def test_a_model_that_was_served_before_the_newest_comes_back_as_the_newest(
         self, model: Models, push_to: Pushes, base: Path
@@ -469,20 +542,19 @@ class TestADyingPush:
     def test_that_fails_after_the_rename_says_that_the_version_is_visible(
         self, model: Models, push_to: Pushes, base: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        to_free_name, sync = rename.to_free_name, copying.sync_directory
+        to_free_name = rename.to_free_name
 
         def rename_and_lose_the_disk(source: str, target: str) -> None:
             to_free_name(source, target)
-            monkeypatch.setattr(copying, "sync_directory", lose)
+            patch.setattr(effects, "fsync", lose)
 
-        def lose(path: str) -> None:
+        def lose(descriptor: int, name: str) -> None:
             raise OSError(5, "Input/output error")
 
-        monkeypatch.setattr(rename, "to_free_name", rename_and_lose_the_disk)
-        with pytest.raises(PushError, match="is visible and whole, but may not survive a power cut"):
-            push_to(model("cats"))
-        monkeypatch.setattr(copying, "sync_directory", sync)
-        monkeypatch.setattr(rename, "to_free_name", to_free_name)
+        with monkeypatch.context() as patch:
+            patch.setattr(rename, "to_free_name", rename_and_lose_the_disk)
+            with pytest.raises(PushError, match=r"is visible and whole, but .* may not survive a power cut"):
+                push_to(model("cats"))
         assert push_to(model("cats")).is_new is False
         assert version_names(base) == ["1700000000"]
 
@@ -511,8 +583,7 @@ class TestTwoPushersAtOnce:
         ):
             monkeypatch.setattr(module, name, excluding(getattr(module, name)))
         push_to(model("dogs"), options=PushOptions(keep_versions=1))
-        # The last is the staging directory.
-        assert asked == ["following", "write_highest", "to_free_name", "vanish", "vanish"]
+        assert asked == ["following", "write_highest", "to_free_name", "vanish"]
 
     def test_in_threads_make_as_many_versions_as_models(
         self, exported: dict[str, Path], push_to: Pushes, base: Path
@@ -574,7 +645,7 @@ class TestTwoPushersAtOnce:
 
 class TestAReaderThatWatches:
     def test_never_sees_a_version_that_is_not_whole(
-        self, exported: dict[str, Path], push_to: Pushes, base: Path, monkeypatch: pytest.MonkeyPatch
+        self, exported: dict[str, Path], push_to: Pushes, base: Path
     ) -> None:
         expected = _sizes(exported["large"])
         assert sum(expected.values()) > 40 << 20
@@ -590,19 +661,19 @@ class TestAReaderThatWatches:
                     looks.append(seen)
                     looked.notify_all()
 
-        def sync_while_watched(path: str) -> None:
-            sync(path)
+        def change_while_watched(effect: Effect, change: Callable[[], Any]) -> Any:
+            done = change()
             with looked:
                 # The look that is under way may have begun before; the one after it did not.
                 last = len(looks) + 2
                 assert looked.wait_for(lambda: len(looks) >= last, timeout=30)
+            return done
 
-        sync = copying.sync_directory
-        monkeypatch.setattr(copying, "sync_directory", sync_while_watched)
         reader = threading.Thread(target=watch)
         reader.start()
         try:
-            done = push_to(exported["large"])
+            with effects.watched(change_while_watched):
+                done = push_to(exported["large"])
         finally:
             over.set()
             reader.join()

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
+from tfx_janitor import effects
 from tfx_janitor.verified_pusher import rename
 
 
 @pytest.fixture(params=["renameat2", "without it"], autouse=True)
 def _system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "without it":
-        monkeypatch.setattr(rename, "_rename_noreplace", lambda source, target: False)
+
+        def refuse(source: str, target: str) -> None:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+        monkeypatch.setattr(effects, "rename_to_free_name", refuse)
 
 
 def _whole(path: Path) -> Path:

@@ -74,7 +74,7 @@ def test_the_next_push_clears_away_what_a_dead_process_left(corner: Corner, base
     assert _staged(corner) == []
 
 
-def test_a_directory_whose_pusher_died_before_it_locked_is_cleared_away(corner: Corner) -> None:
+def test_a_directory_that_nobody_has_locked_is_cleared_away(corner: Corner) -> None:
     corner.make()
     os.mkdir(os.path.join(corner.staging, "stage-1"))
     with stage(corner):

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from tfx_janitor.verified_pusher import versions
+from tfx_janitor.verified_pusher.durability import Unsynced
 from tfx_janitor.verified_pusher.errors import PushError
-from tfx_janitor.verified_pusher.versions import Version
+from tfx_janitor.verified_pusher.versions import Version, Versioning
 
-NOON_MS = 1_700_000_000_000
+NOON = 1_700_000_000
 
 
 @pytest.mark.parametrize(
@@ -49,25 +50,43 @@ def test_files_and_broken_links_take_a_number_but_serve_nothing(tmp_path: Path) 
     assert [version.number for version in versions.served(str(tmp_path))] == [1, 4]
 
 
-def test_the_first_version_is_the_time_in_seconds() -> None:
-    assert versions.following(NOON_MS + 999, []) == 1_700_000_000
+def test_a_version_is_to_be_the_time_in_seconds() -> None:
+    assert versions.wanted(Versioning.TIMESTAMP, now_ms=NOON * 1000 + 999, execution_id=34) == NOON
+
+
+def test_a_version_may_be_the_execution_that_pushes_it() -> None:
+    assert versions.wanted(Versioning.EXECUTION_ID, now_ms=NOON * 1000, execution_id=34) == 34
+
+
+def test_an_execution_that_is_not_known_is_refused_rather_than_guessed() -> None:
+    with pytest.raises(PushError, match="this orchestrator tells none; push with versioning='timestamp'"):
+        versions.wanted(Versioning.EXECUTION_ID, now_ms=NOON * 1000, execution_id=None)
+
+
+def test_the_first_version_has_the_wanted_number() -> None:
+    assert versions.following(NOON, []) == 1_700_000_000
 
 
 def test_a_second_push_in_the_same_second_is_one_higher() -> None:
-    assert versions.following(NOON_MS, [1_700_000_000]) == 1_700_000_001
+    assert versions.following(NOON, [1_700_000_000]) == 1_700_000_001
 
 
 def test_a_clock_that_goes_back_does_not_lower_the_version() -> None:
-    assert versions.following(NOON_MS - 86_400_000, [1_700_000_000]) == 1_700_000_001
+    assert versions.following(NOON - 86_400, [1_700_000_000]) == 1_700_000_001
+
+
+def test_an_execution_below_what_was_used_gets_the_next_number_above() -> None:
+    assert versions.following(34, [12, 33]) == 34
+    assert versions.following(34, [1_700_000_000]) == 1_700_000_001
 
 
 def test_numbers_above_the_clock_are_passed() -> None:
-    assert versions.following(NOON_MS, [20_240_101_120_000]) == 20_240_101_120_001
+    assert versions.following(NOON, [20_240_101_120_000]) == 20_240_101_120_001
 
 
 def test_no_version_is_made_that_a_model_server_cannot_read() -> None:
     with pytest.raises(PushError, match="no version number is left"):
-        versions.following(NOON_MS, [2**63 - 1])
+        versions.following(NOON, [2**63 - 1])
 
 
 def _standing(*numbers: int) -> list[Version]:
@@ -101,8 +120,8 @@ def test_a_version_in_use_is_no_surplus() -> None:
 def test_the_highest_number_is_remembered(tmp_path: Path) -> None:
     record = str(tmp_path / "versions.json")
     assert versions.read_highest(record) == 0
-    versions.write_highest(record, 7)
-    versions.write_highest(record, 8)
+    versions.write_highest(record, 7, Unsynced())
+    versions.write_highest(record, 8, Unsynced())
     assert versions.read_highest(record) == 8
     assert [path.name for path in tmp_path.iterdir()] == ["versions.json"]
 

@@ -125,9 +125,9 @@ def _sweep(directory: int) -> None:
     """Removes what writers that died left in a directory."""
     for name in os.listdir(directory):
         if name.startswith(_TEMPORARY):
-            with contextlib.suppress(OSError):
-                modified = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mtime
-                if modified < time.time() - _ABANDONED_S:
+            with contextlib.suppress(FileNotFoundError):  # another writer was faster
+                status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+                if stat.S_ISREG(status.st_mode) and status.st_mtime < time.time() - _ABANDONED_S:
                     effects.unlink(name, dir_fd=directory)
 
 

@@ -179,7 +179,7 @@ def verify(directory: str, checkpoint: Checkpoint, level: Level) -> Verification
     else:
         problems, tensors = tensor_bundle.verify(directory, checkpoint.name, level)
         damages = [*problems, *_graph(directory, checkpoint)]
-        if level is Level.LOAD and not damages and (problem := loading.load_checkpoint(path)):
+        if level.loads and not damages and (problem := loading.load_checkpoint(path)):
             damages.append(Damage(checkpoint.name, problem))
     files = len(checkpoint.files)
     if checkpoint.format == ORBAX:

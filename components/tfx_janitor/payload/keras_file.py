@@ -73,7 +73,7 @@ def verify(path: str, level: Level) -> Iterator[Damage]:
 
 def _weights(file: BinaryIO, size: int, level: Level) -> Iterator[str]:
     problem = _hdf5_problem(file.read(_SUPERBLOCK_BYTES), size)
-    if problem is None and level is Level.LOAD:
+    if problem is None and level.loads:
         file.seek(0)
         problem = loading.load_hdf5(file)
     if problem is not None:
@@ -118,7 +118,7 @@ def _members_problem(archive: zipfile.ZipFile, level: Level) -> str | None:
         problem = _hdf5_problem(content.read(_SUPERBLOCK_BYTES), weights.file_size)
     if problem is not None:
         return f"has a member {_MODEL_WEIGHTS} that {problem}"
-    if level is Level.LOAD:
+    if level.loads:
         with archive.open(weights) as content:
             return loading.load_hdf5(content)
     return None

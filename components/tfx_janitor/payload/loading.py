@@ -1,4 +1,4 @@
-"""The deepest look: TensorFlow itself (or h5py, which comes with it) loads the payload.
+"""TensorFlow itself (or h5py, which comes with it) loads the payload.
 
 Besides `evaluation`, which reads with TensorFlow Model Analysis, the only module of this package that imports
 either, and only inside its functions.
@@ -10,25 +10,46 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import IO, Any
 
 _MESSAGE_LIMIT = 500
 """TensorFlow's errors can quote whole graphs; the first few lines say what happened."""
 
+Tags = tuple[str, ...]
+"""What tells the graphs of one SavedModel apart."""
 
-def load_saved_model(path: str) -> str | None:
+SERVED: Tags = ("serve",)
+"""The graph that model servers load."""
+
+
+def load_saved_model(path: str, tag_sets: Collection[Tags]) -> str | None:
     """Loads a SavedModel with `tf.saved_model.load`, on the CPU.
+
+    Args:
+      path: its directory.
+      tag_sets: the tags of each of its graphs. If one of them is for serving, only that one is loaded: others
+        may be for machines that are not here.
 
     Returns:
       Why it does not load, as the end of a sentence; None if it does.
     """
 
     def load(tf: Any) -> None:
-        with without_wildcards(path) as plain, tf.device("CPU:0"):
-            tf.saved_model.load(plain)
+        for tags in (SERVED,) if SERVED in tag_sets else tag_sets:
+            restore(tf, path, tags)
 
     return attempt(load)
+
+
+def restore(tf: Any, path: str, tags: Tags) -> Any:
+    """What `tf.saved_model.load` makes, on the CPU, of the graph that has just these tags.
+
+    Raises:
+      Exception: of any kind; it does not load.
+    """
+    with without_wildcards(path) as plain, tf.device("CPU:0"):
+        return tf.saved_model.load(plain, list(tags))
 
 
 def load_checkpoint(prefix: str) -> str | None:
@@ -86,6 +107,19 @@ def attempt(load: Callable[[Any], None]) -> str | None:
     Returns:
       Why it does not load, as the end of a sentence; None if it does.
     """
+    with tensorflow() as tf:
+        try:
+            load(tf)
+        # A damaged payload can surface as any exception of TensorFlow's or of the libraries below it, and
+        # each is the very finding that was asked for.
+        except Exception as error:
+            return _sentence("TensorFlow", error)
+    return None
+
+
+@contextlib.contextmanager
+def tensorflow() -> Iterator[Any]:
+    """The module `tensorflow`, which logs nothing meanwhile. Several threads may have it at once."""
     with _quiet():
         import tensorflow as tf
 
@@ -97,14 +131,9 @@ def attempt(load: Callable[[Any], None]) -> str | None:
         # A filter of one's own, and not a level to set back: other threads have theirs.
         logger.addFilter(silence)
         try:
-            load(tf)
-        # A damaged payload can surface as any exception of TensorFlow's or of the libraries below it, and
-        # each is the very finding that was asked for.
-        except Exception as error:
-            return _sentence("TensorFlow", error)
+            yield tf
         finally:
             logger.removeFilter(silence)
-    return None
 
 
 @contextlib.contextmanager
@@ -120,11 +149,16 @@ def without_wildcards(directory: str) -> Iterator[str]:
         os.close(descriptor)
 
 
-def _sentence(who: str, error: Exception) -> str:
+def told(error: Exception) -> str:
+    """An error by its kind and its first words, on one line."""
     message = " ".join(str(error).split())
     if len(message) > _MESSAGE_LIMIT:
         message = f"{message[:_MESSAGE_LIMIT]} ..."
-    return f"is not loaded by {who}: {type(error).__name__}: {message}"
+    return f"{type(error).__name__}: {message}"
+
+
+def _sentence(who: str, error: Exception) -> str:
+    return f"is not loaded by {who}: {told(error)}"
 
 
 @contextlib.contextmanager

@@ -53,13 +53,16 @@ _MESSAGES = {
     "Graph": (("node", 1, "*Node"),),
     "AssetFile": (("filename", 2, "bytes"),),
     "Empty": (),
+    "MetaInfo": (("tags", 4, "*bytes"),),
     "MetaGraph": (
+        ("meta_info_def", 1, "MetaInfo"),
         ("graph_def", 2, "Graph"),
         ("asset_file_def", 6, "*AssetFile"),
         ("object_graph_def", 7, "Empty"),
     ),
     "SavedModel": (("meta_graphs", 2, "*MetaGraph"),),
     "MetaGraphFrame": (
+        ("meta_info_def", 1, "MetaInfo"),
         ("graph_def", 2, "bytes"),
         ("asset_file_def", 6, "*AssetFile"),
         ("object_graph_def", 7, "bytes"),

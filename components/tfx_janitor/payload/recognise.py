@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 
 from tfx_janitor.errors import JanitorError
-from tfx_janitor.payload import checkpoints, saved_model
+from tfx_janitor.payload import checkpoints, saved_model, smoke
 from tfx_janitor.payload.checkpoint_state import FILE, StateError, read_state
+from tfx_janitor.payload.smoke import SmokeTest
 from tfx_janitor.payload.verification import Damage, Level, Verification
 
 
-def verify_payload(path: str, level: Level) -> tuple[Verification, ...]:
+def verify_payload(
+    path: str, level: Level, smoke_test: SmokeTest = smoke.WARM_UP
+) -> tuple[Verification, ...]:
     """Recognises what lies at a path and verifies each part of it.
 
     Recognised are a SavedModel, an artifact's payload with SavedModels in it, directories of checkpoints at
@@ -19,17 +22,22 @@ def verify_payload(path: str, level: Level) -> tuple[Verification, ...]:
 
     Args:
       path: absolute, or relative to the working directory.
-      level: how deep to look.
+      level: how deep to look. At level SMOKE a model for evaluation, which nobody serves, is only loaded.
+      smoke_test: what SavedModels are asked at level SMOKE.
 
     Returns:
       SavedModels first, the one for serving before others; then checkpoints by directory and step.
 
     Raises:
-      JanitorError: nothing is there, nothing of it is recognised, or a directory cannot be listed.
+      JanitorError: nothing is there, nothing of it is recognised, a directory cannot be listed, or the
+        examples of the smoke test cannot be read.
     """
     if not os.path.isdir(path):
         return _verify_one(path, level)
-    found = [saved_model.verify(model, level) for model in saved_model.find(path)]
+    found = [
+        saved_model.verify(model, _level_for(path, model, level), smoke_test)
+        for model in saved_model.find(path)
+    ]
     for directory in checkpoints.find_directories(path):
         found += [
             checkpoints.verify(directory, checkpoint, level)
@@ -42,6 +50,10 @@ def verify_payload(path: str, level: Level) -> tuple[Verification, ...]:
             "(.index with .data files, .keras, .weights.h5, Orbax steps)"
         )
     return tuple(found)
+
+
+def _level_for(path: str, model: str, level: Level) -> Level:
+    return Level.LOAD if level is Level.SMOKE and saved_model.is_for_evaluation(path, model) else level
 
 
 def _verify_one(path: str, level: Level) -> tuple[Verification, ...]:

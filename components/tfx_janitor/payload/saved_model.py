@@ -17,8 +17,9 @@ from typing import Any
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
-from tfx_janitor.payload import filesystem, loading, protos, tensor_bundle
+from tfx_janitor.payload import answers, filesystem, loading, protos, smoke, tensor_bundle
 from tfx_janitor.payload.farm_fingerprint import fingerprint64
+from tfx_janitor.payload.smoke import SmokeTest
 from tfx_janitor.payload.verification import Damage, Level, Verification
 
 KIND = "SavedModel"
@@ -68,7 +69,12 @@ def is_saved_model(path: str) -> bool:
     return any(os.path.lexists(os.path.join(path, name)) for name in names)
 
 
-def verify(path: str, level: Level) -> Verification:
+def is_for_evaluation(path: str, model: str) -> bool:
+    """Whether one of the SavedModels that `find` found at a path is for an Evaluator, not for serving."""
+    return os.path.relpath(model, path).split(os.sep)[0] in _EVALUATION
+
+
+def verify(path: str, level: Level, smoke_test: SmokeTest = smoke.WARM_UP) -> Verification:
     """Checks one SavedModel.
 
     - STRUCTURE: everything inside is a file; the graph parses; the index of the variables matches its own
@@ -76,13 +82,19 @@ def verify(path: str, level: Level) -> Verification:
       has exactly the size that the index says; the assets that the graph names are there. A SavedModel
       without `fingerprint.pb` (older TensorFlow, estimators) has no checksum of its graph.
     - CHECKSUMS: also every tensor's bytes.
-    - LOAD: also `tf.saved_model.load`, if nothing was found until then.
+    - LOAD: also `tf.saved_model.load`, if nothing was found until then. Of several graphs the one that model
+      servers load.
+    - SMOKE: also the answers to a smoke test.
 
     Nothing that lies there makes it fail: whatever cannot be read is a damage.
 
     Args:
       path: one SavedModel's directory, as `find` gives them; it may itself be a link.
       level: how deep to look.
+      smoke_test: what is asked at level SMOKE.
+
+    Raises:
+      SmokeTestError: the examples of the smoke test cannot be read.
     """
     damages: list[Damage] = []
     found: dict[str, os.stat_result] = {}
@@ -104,10 +116,37 @@ def verify(path: str, level: Level) -> Verification:
         damages += _assets(graph, found)
     problems, tensors = _variables(path, found, graph, fingerprint, level)
     damages += problems
-    if level is Level.LOAD and not damages and (problem := loading.load_saved_model(path)):
-        damages.append(Damage(".", problem))
+    if level.loads and not damages:
+        damages += _loading(path, _tag_sets(graph), smoke_test if level is Level.SMOKE else None)
     size = sum(status.st_size for status in found.values())
     return Verification(path, KIND, level, tuple(dict.fromkeys(damages)), len(found), size, tensors)
+
+
+def checksummed_files(path: str) -> frozenset[str]:
+    """Files of which a verification at level CHECKSUMS compares each byte with a checksum of 32 bits.
+
+    Raises:
+      ReadError: the variables cannot be read.
+    """
+    if not os.path.lexists(os.path.join(path, _INDEX)):
+        return frozenset()
+    shards = tensor_bundle.checksummed_shards(os.path.join(path, _VARIABLES), "variables")
+    return frozenset(f"{_VARIABLES}/{shard}" for shard in shards)
+
+
+def _loading(path: str, tag_sets: list[loading.Tags], smoke_test: SmokeTest | None) -> Iterator[Damage]:
+    if smoke_test is not None:
+        if damage := answers.ask(path, tag_sets, smoke_test):
+            yield damage
+    elif problem := loading.load_saved_model(path, tag_sets):
+        yield Damage(".", problem)
+
+
+def _tag_sets(graph: Any) -> list[loading.Tags]:
+    return [
+        tuple(sorted(os.fsdecode(tag) for tag in meta_graph.meta_info_def.tags))
+        for meta_graph in graph.meta_graphs
+    ]
 
 
 def _directories(path: str) -> list[str]:

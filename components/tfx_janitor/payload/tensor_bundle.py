@@ -148,6 +148,22 @@ def verify(directory: str, name: str, level: Level) -> tuple[tuple[Damage, ...],
     return tuple(damages), len(index.tensors)
 
 
+def checksummed_shards(directory: str, name: str) -> frozenset[str]:
+    """The shards of which each byte belongs to a tensor, and so to a checksum in the index; their file names.
+
+    Raises:
+      ReadError: the index or the directory cannot be read.
+    """
+    present = filesystem.entries(directory)
+    index = read_index(os.path.join(directory, name + INDEX))
+    filled = dict.fromkeys(_shards_present(name, index.shards, present), 0)
+    for tensor in sorted(index.tensors, key=lambda tensor: (tensor.shard, tensor.offset, tensor.size)):
+        if tensor.offset == filled.get(tensor.shard):
+            filled[tensor.shard] += tensor.size
+    files = {shard_name(name, shard, index.shards): size for shard, size in filled.items()}
+    return frozenset(file for file, size in files.items() if present[file].st_size == size)
+
+
 def _index(table: Iterator[tuple[bytes, bytes]]) -> Index:
     key, value = next(table, (None, b""))
     if key != b"":

@@ -12,14 +12,22 @@ class Level(str, enum.Enum):
     STRUCTURE: the right files are there, indexes are readable and sizes agree with them. Reads no tensors.
     CHECKSUMS: every checksum that the payload's format carries is checked against the bytes.
     LOAD: TensorFlow loads it as well (takes seconds, and imports TensorFlow).
+    SMOKE: a SavedModel answers requests, too, as it would in a model server. Nothing else has answers to
+      give, and is only loaded.
     """
 
     STRUCTURE = "structure"
     CHECKSUMS = "checksums"
     LOAD = "load"
+    SMOKE = "smoke"
 
     def __str__(self) -> str:
         return self.value
+
+    @property
+    def loads(self) -> bool:
+        """Whether TensorFlow loads the payload."""
+        return self in (Level.LOAD, Level.SMOKE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,24 @@ class ContentFile:
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file before anybody read it: where it belongs in the model, where its bytes lie, their number."""
+    """A file before anybody read it.
+
+    Attributes:
+      path: where it belongs in the model.
+      real_path: where its bytes lie.
+      size: their number.
+      state: what is another after somebody wrote into the file or put another in its place.
+    """
 
     path: str
     real_path: str
     size: int
+    state: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, path: str, real_path: str, status: os.stat_result) -> FoundFile:
+        """Describes a file by its status."""
+        return cls(path, real_path, status.st_size, (status.st_dev, status.st_ino, status.st_mtime_ns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +95,7 @@ def scan(path: str, *, without: Collection[str] = ()) -> Tree:
         if stat.S_ISDIR(status.st_mode):
             directories.append(relative)
         else:
-            files.append(FoundFile(relative, real_path, status.st_size))
+            files.append(FoundFile.of(relative, real_path, status))
     return Tree(tuple(sorted(files, key=lambda file: file.path)), tuple(sorted(directories)), has_links)
 
 
@@ -93,7 +106,20 @@ def digest(tree: Tree) -> tuple[ContentFile, ...]:
       ModelRefused: a file was exchanged for something else since it was listed.
       OSError: a file cannot be read.
     """
-    return tuple(_digest_file(file) for file in tree.files)
+    return tuple(digest_file(file) for file in tree.files)
+
+
+def digest_file(file: FoundFile) -> ContentFile:
+    """Reads a file once; raises as `digest`."""
+    descriptor = open_regular(file.real_path)
+    try:
+        sha256, size = hashlib.sha256(), 0
+        for chunk in chunks(descriptor, bytearray(min(CHUNK, file.size + 1))):
+            sha256.update(chunk)
+            size += len(chunk)
+    finally:
+        os.close(descriptor)
+    return ContentFile(file.path, size, sha256.hexdigest())
 
 
 def open_regular(path: str) -> int:
@@ -115,18 +141,6 @@ def chunks(descriptor: int, buffer: bytearray) -> Iterator[memoryview]:
     view = memoryview(buffer)
     while count := os.readv(descriptor, [view]):
         yield view[:count]
-
-
-def _digest_file(file: FoundFile) -> ContentFile:
-    descriptor = open_regular(file.real_path)
-    try:
-        sha256, size = hashlib.sha256(), 0
-        for chunk in chunks(descriptor, bytearray(min(CHUNK, file.size + 1))):
-            sha256.update(chunk)
-            size += len(chunk)
-    finally:
-        os.close(descriptor)
-    return ContentFile(file.path, size, sha256.hexdigest())
 
 
 def _walk(

@@ -12,8 +12,8 @@ from tfx.proto.pusher_pb2 import PushDestination, Versioning  # pyright: ignore[
 from tfx.types import artifact_utils, standard_artifacts, standard_component_specs
 from tfx.utils import proto_utils
 
-from tfx_janitor.verified_pusher import options, push
-from tfx_janitor.verified_pusher.errors import PushError
+from tfx_janitor.verified_pusher import closed_loop, options, push, versions
+from tfx_janitor.verified_pusher.errors import OptionError, PushError
 from tfx_janitor.verified_pusher.manifest import Execution, Source
 
 _log = logging.getLogger(__name__)
@@ -35,12 +35,14 @@ class Executor(stock.Executor):
           input_dict: `model`, `model_blessing`, `infra_blessing`, as for the stock executor.
           output_dict: `pushed_model`, one PushedModel. Its custom properties are those of the stock executor
             (`pushed`, `pushed_destination`, `pushed_version`), and if pushed `content_digest`, `manifest`
-            (path), `source_model_uri` and `source_model_id` (or `source_infra_blessing_id`, if that is what
-            was pushed), `retired_versions` and `retirement_problem` where there are any.
-          exec_properties: `push_destination` as JSON; `verify`, `keep_versions`; `custom_config` as JSON.
+            (path), `archive` (`link`, `copy` or `none`), `source_model_uri` and `source_model_id` (or
+            `source_infra_blessing_id`, if that is what was pushed), `retired_versions` and
+            `retirement_problem` where there are any.
+          exec_properties: `push_destination` as JSON; those of `options`; `custom_config` as JSON.
 
         Raises:
           ModelRefused: the model is empty, incomplete or damaged; nothing became visible.
+          NotServed: a model server did not load the new version in time, which was taken back.
           PushError: the push failed, or an option is not understood.
           NotImplementedError: the destination is no file system, or the versioning is unknown.
         """
@@ -50,12 +52,12 @@ class Executor(stock.Executor):
         )
         # Read first: a wrong option shall not wait for the first blessed model to be noticed.
         push_options = options.from_exec_properties(exec_properties)
-        base_directory = _base_directory(exec_properties)
+        base_directory = _base_directory(exec_properties, push_options.versioning)
         if not self.CheckBlessing(input_dict):
             self._MarkNotPushed(pushed_model)
             return
         source = _source(input_dict)
-        done = push.push(
+        done = closed_loop.push_until_served(
             self.GetModelPath(input_dict),
             base_directory,
             source=source,
@@ -82,7 +84,7 @@ class Executor(stock.Executor):
         )
 
 
-def _base_directory(exec_properties: dict[str, Any]) -> str:
+def _base_directory(exec_properties: dict[str, Any], numbering: versions.Versioning) -> str:
     given = exec_properties.get(standard_component_specs.PUSH_DESTINATION_KEY)
     if not given:
         raise PushError("expected a push_destination with a filesystem.base_directory, got none")
@@ -94,6 +96,11 @@ def _base_directory(exec_properties: dict[str, Any]) -> str:
     versioning = destination.filesystem.versioning
     if versioning not in (Versioning.AUTO, Versioning.UNIX_TIMESTAMP):
         raise NotImplementedError(f"Invalid Versioning {versioning}")
+    if versioning == Versioning.UNIX_TIMESTAMP and numbering is not versions.Versioning.TIMESTAMP:
+        raise OptionError(
+            f"expected one way to number versions, got {options.VERSIONING}={numbering.value!r} and a "
+            "push_destination with UNIX_TIMESTAMP; remove one of them"
+        )
     return destination.filesystem.base_directory
 
 
@@ -115,6 +122,7 @@ def _link(pushed_model: types.Artifact, source: Source, done: push.Push) -> None
         key = "source_model_id" if is_model else "source_infra_blessing_id"
         pushed_model.set_int_custom_property(key, source.artifact_id)
     pushed_model.set_string_custom_property("content_digest", done.content_digest)
+    pushed_model.set_string_custom_property("archive", done.archived.value)
     if done.manifest is not None:
         pushed_model.set_string_custom_property("manifest", done.manifest)
     if done.retirement.retired:

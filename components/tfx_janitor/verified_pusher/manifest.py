@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tfx_janitor import effects
 from tfx_janitor.payload.verification import Damage
 from tfx_janitor.verified_pusher import content, versions
 from tfx_janitor.verified_pusher.content import ContentFile
-from tfx_janitor.verified_pusher.copying import sync_directory
+from tfx_janitor.verified_pusher.durability import Unsynced
 from tfx_janitor.verified_pusher.errors import ManifestError, ModelRefused
 
 NAME = "tfx_janitor_manifest.json"
@@ -52,6 +53,19 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True)
+class Rollback:
+    """That a version is one of before, put back into service.
+
+    Attributes:
+      version: number of the version whose content it has.
+      instead_of: the newest version until then; None if there was none.
+    """
+
+    version: int
+    instead_of: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """One pushed version.
 
@@ -62,6 +76,7 @@ class Manifest:
       execution: who pushed it.
       verified: what was checked.
       files: every file of the model, sorted by path; the manifest itself is none of them.
+      rollback: what it was put back from; None for a push.
     """
 
     version: int
@@ -70,6 +85,7 @@ class Manifest:
     execution: Execution
     verified: Verified
     files: tuple[ContentFile, ...]
+    rollback: Rollback | None = None
 
     @property
     def content_digest(self) -> str:
@@ -88,17 +104,20 @@ class Manifest:
             "content_digest": self.content_digest,
             "files": [asdict(file) for file in sorted(self.files)],
         }
+        if self.rollback is not None:
+            document["rollback"] = asdict(self.rollback)
         return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
 
-def write(directory: str, manifest: Manifest) -> str:
-    """Writes the manifest of a version that nobody sees yet, durably; returns its path."""
+def write(directory: str, manifest: Manifest, unsynced: Unsynced) -> str:
+    """Writes the manifest of a version that nobody sees yet; returns its path."""
     path = os.path.join(directory, NAME)
-    with open(path, "w", encoding="ascii") as file:
-        file.write(manifest.to_json())
-        file.flush()
-        os.fsync(file.fileno())
-    sync_directory(directory)
+    descriptor = effects.create(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC)
+    try:
+        effects.write(descriptor, manifest.to_json().encode("ascii"), path)
+    finally:
+        os.close(descriptor)
+    unsynced.add(path, directory)
     return path
 
 
@@ -184,6 +203,7 @@ def _from_document(document: Mapping[str, Any]) -> Manifest:
         execution=Execution(**document["execution"]),
         verified=Verified(**document["verified"]),
         files=tuple(sorted(ContentFile(**file) for file in document["files"])),
+        rollback=Rollback(**document["rollback"]) if document.get("rollback") else None,
     )
 
 

@@ -1,9 +1,9 @@
 """The push: prove a model, then show it to model servers, whole and at once.
 
     scan          refuse what is no model before anything is touched
-    stage         copy every file once while digesting it, into a place that no model server looks at
-    prove         read the copy back; verify it at the level asked for
-    archive       copy it to the PushedModel's own URI
+    stage         copy every file into a place that no model server looks at, digest the original meanwhile
+    prove         verify the copy at the level asked for; read back what no checksum of the model's own proves
+    archive       give it a second place, at the PushedModel's own URI
     publish       under the lock of the base directory: number it, write the manifest, rename it once
     retire        under the same lock: take versions beyond `keep_versions` out of service
 
@@ -17,14 +17,17 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 from tfx_janitor.payload import places, saved_model
 from tfx_janitor.payload.verification import Damage, Level, Verification
 from tfx_janitor.verified_pusher import content, copying, manifest, rename, retirement, versions
 from tfx_janitor.verified_pusher.content import ContentFile, Tree
+from tfx_janitor.verified_pusher.copying import Archive
+from tfx_janitor.verified_pusher.durability import Unsynced
 from tfx_janitor.verified_pusher.errors import ManifestError, ModelRefused, PushError
-from tfx_janitor.verified_pusher.manifest import Execution, Manifest, Source, Verified
+from tfx_janitor.verified_pusher.manifest import Execution, Manifest, Rollback, Source, Verified
 from tfx_janitor.verified_pusher.options import PushOptions
 from tfx_janitor.verified_pusher.retirement import Retirement
 from tfx_janitor.verified_pusher.staging import Corner, stage
@@ -45,6 +48,7 @@ class Push:
       content_digest: digest over the files of the model, `sha256:<hex>`.
       manifest: path of its manifest; None if the same model stood there already, pushed by somebody else.
       is_new: False if the newest version held just this model already and no other was made.
+      archived: how the archive was made.
       retirement: the versions that were taken out of service, and problems with that.
     """
 
@@ -53,12 +57,13 @@ class Push:
     content_digest: str
     manifest: str | None
     is_new: bool
+    archived: Archive
     retirement: Retirement
 
 
 @dataclass(frozen=True, slots=True)
 class _Proven:
-    """A staged model that was read back and verified."""
+    """A staged model that was verified, is on disk, and is what the model was."""
 
     path: str
     files: tuple[ContentFile, ...]
@@ -75,6 +80,7 @@ def push(
     options: PushOptions,
     archive: str | None = None,
     in_use: Callable[[int], bool] = retirement.loaded_by_nobody,
+    rollback: Rollback | None = None,
 ) -> Push:
     """Pushes a SavedModel as the newest version of a base directory, or finds that it is that already.
 
@@ -84,9 +90,10 @@ def push(
       source: the artifact that `model_path` belongs to.
       execution: the MLMD execution on whose behalf this happens.
       now_ms: the time, milliseconds since the epoch.
-      options: how much to verify, how many versions to keep.
-      archive: local directory for a second copy, missing or empty; None for none.
+      options: how much to verify, how to archive, how to number, how many versions to keep.
+      archive: local directory for the archive, missing or empty; None for none.
       in_use: whether a model server has the version of this number loaded, which then is not retired.
+      rollback: says which version is put back instead of which; refused if that is no longer the newest.
 
     Returns:
       The version that serves the model now.
@@ -102,14 +109,26 @@ def push(
     for place in (corner.base, archive_path):
         if place is not None:
             _refuse_inside_model(model, place)
+    # What is put back takes the next number, for nobody need know here what others are numbered by.
+    wanted = (
+        0
+        if rollback is not None
+        else versions.wanted(options.versioning, now_ms=now_ms, execution_id=execution.id)
+    )
+    unsynced = Unsynced()
     try:
         tree = _scan_source(model)
         with stage(corner) as staged:
-            proven = _prove(model, staged, copying.copy(tree, staged), options.level)
+            proven = _prove(model, tree, staged, options)
+            archived = Archive.NONE
             if archive_path is not None:
-                _archive(proven, archive_path)
+                archived = _archive(proven, archive_path, options.archive, unsynced)
             with corner.alone():
-                version, is_new = _publish(corner, proven, source, execution, now_ms)
+                described = Manifest(
+                    wanted, now_ms, source, execution, proven.verified, proven.files, rollback
+                )
+                version, is_new = _publish(corner, proven.path, described, unsynced)
+                _make_durable(os.path.join(corner.base, version.name), unsynced)
                 retired = retirement.retire(
                     corner.base, options.keep_versions, pushed=version.number, in_use=in_use
                 )
@@ -123,6 +142,7 @@ def push(
         content_digest=content.content_digest(proven.files),
         manifest=recorded if os.path.isfile(recorded) else None,
         is_new=is_new,
+        archived=archived,
         retirement=retired,
     )
 
@@ -162,18 +182,38 @@ def _scan_source(model: str) -> Tree:
     return tree
 
 
-def _prove(model: str, staged: str, files: tuple[ContentFile, ...], level: Level) -> _Proven:
-    copying.read_back(staged, files)
-    verification = saved_model.verify(staged, level)
+def _prove(model: str, tree: Tree, staged: str, options: PushOptions) -> _Proven:
+    """Copies a model, and proves that the copy is whole and is the model.
+
+    The original is digested while the system copies it, the copy verified while the disk writes it.
+    """
+    unsynced = Unsynced()
+    with ThreadPoolExecutor(3, thread_name_prefix="push") as crew:
+        digesting = crew.submit(content.digest, tree)
+        copying.copy(tree, staged, unsynced)
+        syncing = crew.submit(unsynced.sync)
+        checksummed = crew.submit(saved_model.checksummed_files, staged)
+        verification = saved_model.verify(staged, options.level, options.smoke_test)
+        # A copy that is damaged is read back as a whole: is it the disk that is to blame, or the model?
+        proven = checksummed.result() if _has_proven_tensors(verification) else ()
+        files = digesting.result()
+        syncing.result()
+    copying.refuse_changed(tree)
+    copying.read_back(staged, files, proven=proven)
     _refuse_damaged(model, verification)
-    return _Proven(staged, files, Verified(level.value, verification.kind, verification.tensors))
+    return _Proven(staged, files, Verified(options.level.value, verification.kind, verification.tensors))
+
+
+def _has_proven_tensors(verification: Verification) -> bool:
+    return verification.whole and verification.level is not Level.STRUCTURE
 
 
 def _refuse_damaged(model: str, verification: Verification) -> None:
     if not verification.whole:
         raise ModelRefused(
-            f"refused to push {model}, which is not a whole {verification.kind}: "
-            f"{_sentence(verification.damages)}. Nothing became visible; export the model anew"
+            f"refused to push {model}, which fails its verification ({verification.kind}, level "
+            f"{verification.level}): {_sentence(verification.damages)}. "
+            "Nothing became visible; export a model that passes"
         )
 
 
@@ -183,34 +223,41 @@ def _sentence(damages: Sequence[Damage]) -> str:
     return f"{named}; and {left} more" if left > 0 else named
 
 
-def _archive(proven: _Proven, archive: str) -> None:
-    copying.copy(content.scan(proven.path), archive)
-    copying.read_back(archive, proven.files)
+def _archive(proven: _Proven, archive: str, way: Archive, unsynced: Unsynced) -> Archive:
+    way = copying.archive(content.scan(proven.path), archive, way, unsynced)
+    if way is Archive.COPY:
+        unsynced.sync()
+        copying.read_back(archive, proven.files)
+    return way
 
 
 def _publish(
-    corner: Corner, proven: _Proven, source: Source, execution: Execution, now_ms: int
+    corner: Corner, staged: str, described: Manifest, unsynced: Unsynced
 ) -> tuple[versions.Version, bool]:
-    """Makes the staged model visible, unless it is the newest version already; call it while `alone`."""
+    """Makes the staged model visible, unless it is the newest version already; call it while `alone`.
+
+    Args:
+      described: its manifest, with the number that it is to have if that is higher than all others.
+    """
     served = versions.served(corner.base)
-    if served and _holds(os.path.join(corner.base, served[-1].name), proven.files):
+    _refuse_overtaken(corner.base, described.rollback, served[-1].number if served else None)
+    if served and _holds(os.path.join(corner.base, served[-1].name), described.files):
         _log.info("The newest version in %s, %s, is this model already.", corner.base, served[-1].name)
         return served[-1], False
     for _ in range(_ATTEMPTS):
         used = [version.number for version in versions.taken(corner.base)]
-        number = versions.following(now_ms, [*used, versions.read_highest(corner.record)])
+        number = versions.following(described.version, [*used, versions.read_highest(corner.record)])
+        manifest.write(staged, replace(described, version=number), unsynced)
         # Recorded before it is used: a crash in between costs a number, the other order could use one twice.
-        versions.write_highest(corner.record, number)
-        manifest.write(
-            proven.path, Manifest(number, now_ms, source, execution, proven.verified, proven.files)
-        )
+        # From here on manifest and record are on disk.
+        versions.write_highest(corner.record, number, unsynced)
         target = os.path.join(corner.base, str(number))
         try:
-            rename.to_free_name(proven.path, target)
+            rename.to_free_name(staged, target)
         except FileExistsError:
             # Somebody who knows no lock, such as a stock Pusher, took the number just now.
             continue
-        _make_durable(corner, target)
+        unsynced.add(corner.base)
         _log.info("Pushed version %d to %s.", number, target)
         return versions.Version(number, str(number)), True
     raise PushError(
@@ -218,13 +265,20 @@ def _publish(
     )
 
 
-def _make_durable(corner: Corner, target: str) -> None:
+def _refuse_overtaken(base: str, rollback: Rollback | None, newest: int | None) -> None:
+    if rollback is not None and newest != rollback.instead_of:
+        raise PushError(
+            f"expected version {rollback.instead_of} to be the newest in {base}, but {newest} is: "
+            "somebody pushed meanwhile; look at it, and roll back again if that is still wanted"
+        )
+
+
+def _make_durable(version: str, unsynced: Unsynced) -> None:
     try:
-        copying.sync_directory(corner.base)
-        copying.sync_directory(target)
+        unsynced.sync()
     except OSError as error:
         raise PushError(
-            f"{target} is visible and whole, but may not survive a power cut: {error}. "
+            f"{version} is visible and whole, but it or its archive may not survive a power cut: {error}. "
             "Check the disk and push again"
         ) from error
 

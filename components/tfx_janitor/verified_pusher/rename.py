@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 
-_AT_FDCWD = -100
-_RENAME_NOREPLACE = 1  # linux/fs.h
+from tfx_janitor import effects
+
+_CANNOT = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 
 
 def to_free_name(source: str, target: str) -> None:
@@ -22,23 +22,11 @@ def to_free_name(source: str, target: str) -> None:
       FileExistsError: the target exists, be it only as a broken link.
       OSError: the file system refused; both on one file system is the caller's duty.
     """
-    if _rename_noreplace(source, target):
-        return
-    if os.path.lexists(target):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
-    os.rename(source, target)
-
-
-def _rename_noreplace(source: str, target: str) -> bool:
-    """Returns False where the system cannot do it; then nothing happened."""
     try:
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
-    except (AttributeError, OSError):  # a C library without it
-        return False
-    answer = renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE)
-    if answer == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
-        return False
-    raise OSError(code, os.strerror(code), source, None, target)
+        effects.rename_to_free_name(source, target)
+    except OSError as error:
+        if error.errno not in _CANNOT:
+            raise
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from None
+        effects.rename(source, target)

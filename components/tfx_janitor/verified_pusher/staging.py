@@ -3,25 +3,31 @@
 It lies inside the base directory, for only there a rename is sure to stay on one file system, below a name
 that no model server takes for a version:
 
-    <base>/.tfx-janitor-push/lock              held while numbers are given out and names change
-    <base>/.tfx-janitor-push/versions.json     the highest number ever used
-    <base>/.tfx-janitor-push/staging/<n>/lock  held by the living pusher that stages there
-    <base>/.tfx-janitor-push/staging/<n>/model
+    <base>/.tfx-janitor-push/lock           held while numbers are given out and names change
+    <base>/.tfx-janitor-push/versions.json  the highest number ever used
+    <base>/.tfx-janitor-push/staging/<name> a model that is being built, until it is renamed to its version
+    <base>/.tfx-janitor-push/locks/<name>   held by the living pusher that builds it
+
+The files that are locked are empty and stay, one for each pusher that ever worked at the same time as others.
+A push that succeeds has nothing to clear away.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tfx_janitor import effects
 from tfx_janitor.deletion import remove
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.payload.places import Place
-from tfx_janitor.verified_pusher.copying import sync_directory
+from tfx_janitor.verified_pusher import versions
+from tfx_janitor.verified_pusher.durability import Unsynced, make_directories
 
 CORNER = ".tfx-janitor-push"
 
@@ -48,23 +54,25 @@ class Corner:
 
     @property
     def staging(self) -> str:
-        """Directory of all staging directories."""
+        """Directory in which models are built."""
         return os.path.join(self.path, "staging")
+
+    @property
+    def locks(self) -> str:
+        """Directory of the files that those who build them lock."""
+        return os.path.join(self.path, "locks")
 
     def make(self) -> None:
         """Makes the corner, and the base directory if need be."""
-        if not os.path.isdir(self.base):
-            os.makedirs(self.base, exist_ok=True)
-            sync_directory(os.path.dirname(self.base))
-        if not os.path.isdir(self.staging):
-            os.makedirs(self.staging, exist_ok=True)
-            sync_directory(self.path)
-            sync_directory(self.base)
+        unsynced = Unsynced()
+        make_directories(self.staging, unsynced)
+        make_directories(self.locks, unsynced)
+        unsynced.sync()
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Excludes all other pushers of this base directory, threads and processes alike; does not nest."""
-        descriptor = os.open(os.path.join(self.path, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = _open_lock(os.path.join(self.path, "lock"))
         try:
             # flock and not lockf: it belongs to the descriptor, so it holds between threads, too, and a dead
             # process never keeps it.
@@ -87,47 +95,62 @@ def stage(corner: Corner) -> Iterator[str]:
       OSError: the file system refused.
     """
     corner.make()
-    with corner.alone():
-        clear_abandoned(corner)
-        directory = _make_directory(corner)
-        # Locked before anybody else may look: without a lock it would pass for abandoned.
-        owner = os.open(os.path.join(directory, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        fcntl.flock(owner, fcntl.LOCK_EX)
-    try:
-        yield os.path.join(directory, "model")
-    finally:
-        with _logged(directory), corner.alone():
-            _discard(corner, directory)
-        os.close(owner)
+    with contextlib.ExitStack() as owned:
+        with corner.alone():
+            clear_abandoned(corner)
+            name, lock = _take_name(corner)
+            owned.callback(os.close, lock)
+        staged = os.path.join(corner.staging, name)
+        try:
+            yield staged
+        finally:
+            if os.path.lexists(staged):
+                with _logged(staged), corner.alone():
+                    _discard(corner, staged)
 
 
 def clear_abandoned(corner: Corner) -> None:
-    """Removes staging directories whose pusher is no more; call it while `alone`.
+    """Removes what pushers that are no more left in the corner; call it while `alone`.
 
     What cannot be removed is logged and left: it is invisible to model servers and harms no push.
     """
     for name in sorted(os.listdir(corner.staging)):
-        directory = os.path.join(corner.staging, name)
-        if name != remove.TRASH and _is_abandoned(directory):
-            _log.warning("Clearing away %s, left by a push that died.", directory)
-            _discard(corner, directory)
+        staged = os.path.join(corner.staging, name)
+        if name != remove.TRASH and _is_abandoned(os.path.join(corner.locks, name)):
+            _log.warning("Clearing away %s, left by a push that died.", staged)
+            _discard(corner, staged)
     with _logged("what a dead push left in the trash"):
         remove.finish(os.path.join(corner.staging, _TRASH_LABEL), _TRASH_LABEL, roots=[_root(corner)])
+    fresh = f"{corner.record}{versions.FRESH}"
+    if os.path.lexists(fresh):
+        with _logged(fresh), remove.opened(corner.path, roots=[_root(corner)]) as directory:
+            remove.unlink_files(directory, [os.path.basename(fresh)])
 
 
-def _make_directory(corner: Corner) -> str:
-    number = 1
-    while os.path.lexists(directory := os.path.join(corner.staging, f"stage-{number}")):
-        number += 1
-    os.mkdir(directory)
-    return directory
+def _take_name(corner: Corner) -> tuple[str, int]:
+    """A name in `staging` that nobody has, and the descriptor that holds its lock until it is closed."""
+    for number in itertools.count(1):
+        name = f"stage-{number}"
+        lock = _open_lock(os.path.join(corner.locks, name))
+        if _lock_now(lock) and not os.path.lexists(os.path.join(corner.staging, name)):
+            return name, lock
+        os.close(lock)
+    raise AssertionError("there is always one more number")
 
 
-def _is_abandoned(directory: str) -> bool:
+def _open_lock(path: str) -> int:
+    # For writing: file systems of the network lock no other way. Only what makes the file is a change.
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        descriptor = os.open(os.path.join(directory, "lock"), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        # Its pusher died before it locked: while we are alone, no other is between making and locking one.
+        return os.open(path, flags)
+    except FileNotFoundError:
+        return effects.create(path, flags | os.O_CREAT)
+
+
+def _is_abandoned(lock: str) -> bool:
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:  # nobody builds without a lock
         return True
     except OSError:  # somebody else's, perhaps of another user: not ours to judge
         return False
@@ -145,9 +168,9 @@ def _lock_now(descriptor: int) -> bool:
     return True
 
 
-def _discard(corner: Corner, directory: str) -> None:
-    with _logged(directory):
-        remove.vanish(directory, _TRASH_LABEL, roots=[_root(corner)])
+def _discard(corner: Corner, staged: str) -> None:
+    with _logged(staged):
+        remove.vanish(staged, _TRASH_LABEL, roots=[_root(corner)])
 
 
 def _root(corner: Corner) -> Place:

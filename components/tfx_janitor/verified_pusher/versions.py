@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tfx_janitor.verified_pusher.copying import sync_directory
+from tfx_janitor import effects
+from tfx_janitor.verified_pusher.durability import Unsynced
 from tfx_janitor.verified_pusher.errors import PushError
 
 HIGHEST = 2**63 - 1
 """Model servers keep a version in 64 bits with a sign."""
 
+FRESH = ".new"
+"""What the name of a record ends in before it takes the place of the old one."""
+
 # What TensorFlow Serving takes for a version: a name that as a whole is an integer, and not negative.
 _NUMBER = re.compile(r"[ \t\n\v\f\r]*\+?([0-9]+)[ \t\n\v\f\r]*", re.ASCII)
+
+
+class Versioning(str, enum.Enum):
+    """What a new version is numbered by.
+
+    TIMESTAMP: seconds since the epoch, as the stock Pusher numbers.
+    EXECUTION_ID: id of the MLMD execution that pushes, so that a version says who made it.
+    """
+
+    TIMESTAMP = "timestamp"
+    EXECUTION_ID = "execution_id"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,20 +61,40 @@ def served(base: str) -> tuple[Version, ...]:
     return tuple(version for version in taken(base) if os.path.isdir(os.path.join(base, version.name)))
 
 
-def following(now_ms: int, used: Iterable[int]) -> int:
-    """Returns the number of the next version.
-
-    Seconds since the epoch, as the stock Pusher numbers; but above every number that was ever used, so that
-    neither two pushes in one second nor a clock that goes back makes a new model look old or reuses a number.
+def wanted(versioning: Versioning, *, now_ms: int, execution_id: int | None) -> int:
+    """Returns the number that a new version is to have, if that is higher than all others.
 
     Args:
       now_ms: the time, milliseconds since the epoch.
+      execution_id: the MLMD execution that pushes, if it is known.
+
+    Raises:
+      PushError: the execution is not known, and is asked for.
+    """
+    if versioning is Versioning.TIMESTAMP:
+        return now_ms // 1000
+    if execution_id is None:
+        raise PushError(
+            "expected the id of the MLMD execution to number the version by, and this orchestrator tells "
+            f"none; push with versioning={Versioning.TIMESTAMP.value!r}"
+        )
+    return execution_id
+
+
+def following(number: int, used: Iterable[int]) -> int:
+    """Returns the number of the next version: the wanted one, or the next above all others.
+
+    Above every number that was ever used, so that neither two pushes in one second, nor a clock that goes
+    back, nor the executions of another metadata store make a new model look old or use a number again.
+
+    Args:
+      number: the wanted one.
       used: every number that is or was in use.
 
     Raises:
       PushError: the numbers are used up.
     """
-    number = max([now_ms // 1000, 1, *(one + 1 for one in used)])
+    number = max([number, 1, *(one + 1 for one in used)])
     if number > HIGHEST:
         raise PushError(f"no version number is left above {HIGHEST}, the highest that a model server reads")
     return number
@@ -102,12 +138,20 @@ def read_highest(record: str) -> int:
     return highest
 
 
-def write_highest(record: str, number: int) -> None:
-    """Writes the record file atomically and durably; call it before the number becomes visible."""
-    fresh = f"{record}.new"
-    with open(fresh, "w", encoding="utf-8") as file:
-        file.write(json.dumps({"highest": number}) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(fresh, record)
-    sync_directory(os.path.dirname(record))
+def write_highest(record: str, number: int, unsynced: Unsynced) -> None:
+    """Writes the record file, at once; call it before the number becomes visible.
+
+    Args:
+      unsynced: what was noted there, and the content of the record, is on disk when this returns; the name of
+        the record is noted instead.
+    """
+    fresh = f"{record}{FRESH}"
+    descriptor = effects.create(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC)
+    try:
+        effects.write(descriptor, (json.dumps({"highest": number}) + "\n").encode("ascii"), fresh)
+    finally:
+        os.close(descriptor)
+    unsynced.add(fresh)
+    unsynced.sync()
+    effects.rename(fresh, record)
+    unsynced.add(os.path.dirname(record))

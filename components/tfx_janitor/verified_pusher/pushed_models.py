@@ -1,0 +1,120 @@
+"""What a metadata store knows of the versions of one base directory: its PushedModels.
+
+Also of versions that are no longer served: the archive at a PushedModel's own URI outlives them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tfx_janitor.lineage.snapshot import INPUTS, OUTPUTS
+from tfx_janitor.payload import places
+from tfx_janitor.payload.places import PlaceError
+from tfx_janitor.verified_pusher import versions
+from tfx_janitor.verified_pusher.manifest import Source
+
+if TYPE_CHECKING:
+    from ml_metadata import MetadataStore
+
+TYPE = "PushedModel"
+
+PUT_BACK = "put_back_version"
+"""Custom property of what a rollback pushed: the version whose content it has."""
+
+_SOURCES = ("Model", "InfraBlessing")
+
+
+@dataclass(frozen=True, slots=True)
+class PushedModel:
+    """One PushedModel, whoever pushed it.
+
+    Attributes:
+      artifact_id: its MLMD id.
+      version: number of the version that it was pushed as.
+      archive: where its own copy lies, if it is still there; None if it has none, or not on a local disk.
+      content_digest: `sha256:<hex>` over its files; None where the stock Pusher pushed it.
+      sources: what it was made from: Models first, then InfraBlessings, the newest of each first.
+      put_back: the version of before that it was put back from; None for a push.
+    """
+
+    artifact_id: int
+    version: int
+    archive: str | None
+    content_digest: str | None
+    sources: tuple[Source, ...]
+    put_back: int | None
+
+
+def of_base(store: MetadataStore, base: str) -> tuple[PushedModel, ...]:
+    """Reads the PushedModels of a base directory, the newest first. Cost: linear in all PushedModels.
+
+    Args:
+      store: an open MLMD store; reading mode is enough.
+      base: base directory, an absolute path without links.
+    """
+    found: list[tuple[Any, int]] = []
+    for row in store.get_artifacts_by_type(TYPE):
+        values = row.custom_properties
+        if values["pushed"].int_value == 1:
+            number = _version_in(base, values["pushed_destination"].string_value)
+            found += [] if number is None else [(row, number)]
+    sources = _sources(store, [row.id for row, _ in found])
+    return tuple(
+        PushedModel(
+            artifact_id=row.id,
+            version=number,
+            archive=_archive(row.uri, base),
+            content_digest=row.custom_properties["content_digest"].string_value or None,
+            sources=sources.get(row.id, ()),
+            put_back=row.custom_properties[PUT_BACK].int_value or None,
+        )
+        for row, number in sorted(found, key=lambda pair: pair[0].id, reverse=True)
+    )
+
+
+def _version_in(base: str, destination: str) -> int | None:
+    """The version that a destination is in a base directory, None if it lies elsewhere."""
+    directory, name = os.path.split(destination.rstrip("/"))
+    try:
+        # Only the directory is resolved: a version may itself be a link.
+        return versions.parse(name) if places.resolve(directory).path == base else None
+    except PlaceError:
+        return None
+
+
+def _archive(uri: str, base: str) -> str | None:
+    try:
+        place = places.resolve(uri)
+    except PlaceError:
+        return None
+    # What a rollback pushed has no archive of its own: its payload is the version itself.
+    is_version = os.path.dirname(place.path) == base
+    return place.path if place.local and not is_version else None
+
+
+def _sources(store: MetadataStore, artifact_ids: Sequence[int]) -> dict[int, tuple[Source, ...]]:
+    """By PushedModel, the Models and InfraBlessings that went into the executions that made it."""
+    made_by = _ends(store.get_events_by_artifact_ids(artifact_ids) if artifact_ids else (), OUTPUTS)
+    executions = sorted({execution for _, execution in made_by})
+    given = _ends(store.get_events_by_execution_ids(executions) if executions else (), INPUTS)
+    rows = store.get_artifacts_by_id(sorted({artifact for artifact, _ in given})) if given else ()
+    sources = {row.id: Source(row.uri, row.id, row.type) for row in rows if row.type in _SOURCES}
+    found: dict[int, tuple[Source, ...]] = {}
+    for artifact_id in artifact_ids:
+        makers = {execution for artifact, execution in made_by if artifact == artifact_id}
+        into = {artifact for artifact, execution in given if execution in makers}
+        found[artifact_id] = tuple(
+            sorted((sources[one] for one in into & sources.keys()), key=_models_first_newest_first)
+        )
+    return found
+
+
+def _ends(events: Iterable[Any], kinds: Sequence[int]) -> set[tuple[int, int]]:
+    return {(event.artifact_id, event.execution_id) for event in events if event.type in kinds}
+
+
+def _models_first_newest_first(source: Source) -> tuple[bool, int]:
+    return source.artifact_type != _SOURCES[0], -(source.artifact_id or 0)

@@ -1,0 +1,242 @@
+"""What a push does when model servers are waited for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.serving import ModelServer as StandIn
+from tests.serving import labelled_model, unservable
+from tfx_janitor.verified_pusher import closed_loop, manifest
+from tfx_janitor.verified_pusher.closed_loop import NotServed, Refusal, await_available, push_until_served
+from tfx_janitor.verified_pusher.manifest import Execution, Rollback, Source
+from tfx_janitor.verified_pusher.options import PushOptions
+from tfx_janitor.verified_pusher.push import Push
+from tfx_janitor.verified_pusher.serving import ModelServer, ServerSilent, VersionStatus
+
+from .conftest import version_names
+
+ONE = ModelServer("one:8500", "inception")
+TWO = ModelServer("two:8500", "inception")
+MINUTE = timedelta(minutes=1)
+
+SILENT = ServerSilent("model server one:8500/inception does not tell its versions: UNAVAILABLE: refused")
+
+
+@dataclass
+class Told:
+    """Servers that say one thing after the other, and a clock that only sleeping moves."""
+
+    answers: dict[ModelServer, list[list[VersionStatus] | ServerSilent]]
+    now: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def ask(self, server: ModelServer) -> Sequence[VersionStatus]:
+        left = self.answers[server]
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(answer, ServerSilent):
+            raise answer
+        return answer
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def wait(self, version: int = 7, timeout: timedelta = MINUTE) -> Refusal | None:
+        return await_available(
+            list(self.answers), version, timeout=timeout, ask=self.ask, clock=self.clock, sleep=self.sleep
+        )
+
+
+def status(version: int, state: str, problem: str = "") -> list[VersionStatus]:
+    return [VersionStatus(version, state, problem)]
+
+
+def test_waiting_ends_when_every_server_serves_it() -> None:
+    told = Told(
+        {
+            ONE: [SILENT, status(6, "AVAILABLE"), status(7, "LOADING"), status(7, "AVAILABLE")],
+            TWO: [status(7, "AVAILABLE")],
+        }
+    )
+    assert told.wait() is None
+    assert len(told.slept) == 3
+
+
+def test_waiting_ends_when_one_server_refuses_it() -> None:
+    told = Told({ONE: [status(7, "LOADING")], TWO: [status(7, "START"), status(7, "END", "no such op: Foo")]})
+    assert told.wait() == Refusal("model server two:8500/inception refused it: no such op: Foo", final=True)
+    assert told.now < 2
+
+
+def test_waiting_ends_when_time_is_over() -> None:
+    told = Told({ONE: [SILENT], TWO: [status(6, "AVAILABLE")]})
+    assert told.wait() == Refusal(
+        "after 60 seconds model server one:8500/inception does not tell its versions: UNAVAILABLE: refused; "
+        "model server two:8500/inception does not know it yet",
+        final=False,
+    )
+    assert told.now == 60
+
+
+def test_a_newer_version_has_overtaken_it() -> None:
+    told = Told({ONE: [[VersionStatus(7, "END"), VersionStatus(8, "AVAILABLE")]]})
+    assert told.wait() is None
+
+
+@dataclass
+class Pusher:
+    """Pushes labelled models to a base directory that a stand-in watches."""
+
+    home: Path
+    base: Path
+    options: PushOptions
+
+    def model(self, label: str) -> Path:
+        return labelled_model(self.home / "models" / label, label)
+
+    def push(self, model: Path, *, seconds: float | None = 30) -> Push:
+        waiting = None if seconds is None else timedelta(seconds=seconds)
+        return push_until_served(
+            str(model),
+            str(self.base),
+            source=Source(str(model), 12, "Model"),
+            execution=Execution(34),
+            now_ms=0,
+            options=replace(self.options, await_serving=waiting),
+        )
+
+    def label(self, version: str) -> str:
+        return (self.base / version / "assets" / "vocabulary.txt").read_text()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[StandIn]:
+    with StandIn(tmp_path / "serving") as server:
+        yield server
+
+
+@pytest.fixture
+def pusher(server: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pusher:
+    monkeypatch.setattr(closed_loop, "_INTERVAL_S", 0.02)
+    servers = (ModelServer(server.address, "inception"),)
+    return Pusher(tmp_path, server.base, PushOptions(keep_versions=1, model_servers=servers))
+
+
+def test_old_versions_are_retired_when_the_new_one_is_served(pusher: Pusher, server: StandIn) -> None:
+    for number, label in enumerate(("cats", "dogs", "birds"), start=1):
+        assert pusher.push(pusher.model(label)).version == number
+        assert number in server.available
+    # Of the last two the server may still have been unloading one.
+    assert "1" not in version_names(pusher.base)
+    assert server.refused == {}
+
+
+def test_a_refused_version_is_taken_back_and_the_servers_words_are_told(
+    pusher: Pusher, server: StandIn
+) -> None:
+    pusher.push(pusher.model("cats"))
+    with pytest.raises(NotServed) as failed:
+        pusher.push(unservable(pusher.model("dogs"), "no such op: Foo"))
+    assert str(failed.value) == (
+        f"version 2 at {pusher.base}/2 is not served: model server {server.address}/inception refused it: "
+        "no such op: Foo; version 3 serves again what version 1 served, version 2 was taken out of service"
+    )
+    assert version_names(pusher.base) == ["1", "3"]
+    assert pusher.label("3") == "cats"
+    recorded = manifest.read(str(pusher.base / "3"))
+    assert recorded.rollback == Rollback(version=1, instead_of=2)
+    assert recorded.source == manifest.read(str(pusher.base / "1")).source
+    assert recorded.execution == Execution(34)
+
+
+def test_nothing_is_retired_for_a_version_that_is_refused(pusher: Pusher) -> None:
+    patient = replace(pusher, options=replace(pusher.options, keep_versions=None))
+    patient.push(pusher.model("cats"))
+    patient.push(pusher.model("dogs"))
+    with pytest.raises(NotServed):
+        pusher.push(unservable(pusher.model("birds"), "no such op: Foo"))
+    assert version_names(pusher.base) == ["1", "2", "4"]
+
+
+def test_the_next_push_goes_on_as_ever(pusher: Pusher, server: StandIn) -> None:
+    pusher.push(pusher.model("cats"))
+    with pytest.raises(NotServed):
+        pusher.push(unservable(pusher.model("dogs"), "no such op: Foo"))
+    assert pusher.push(pusher.model("birds")).version == 4
+    pusher.push(pusher.model("fish"))
+    assert pusher.label(version_names(pusher.base)[-1]) == "fish"
+    assert server.available[-1] == 5
+
+
+def test_the_first_version_ever_leaves_nothing_when_it_is_refused(pusher: Pusher) -> None:
+    with pytest.raises(NotServed, match="there is no version before version 1, version 1 was taken out"):
+        pusher.push(unservable(pusher.model("cats"), "too large"))
+    assert version_names(pusher.base) == []
+
+
+def test_a_server_that_never_answers_is_a_reason_as_well(pusher: Pusher, server: StandIn) -> None:
+    pusher.push(pusher.model("cats"))
+    server.stop()
+    with pytest.raises(NotServed, match=r"after 0.1 seconds model server .* does not tell its versions"):
+        pusher.push(pusher.model("dogs"), seconds=0.1)
+    assert version_names(pusher.base) == ["1", "3"]
+
+
+def test_the_version_that_was_served_before_the_push_is_not_taken_back(
+    pusher: Pusher, server: StandIn
+) -> None:
+    cats = pusher.model("cats")
+    pusher.push(cats)
+    server.stop()
+    with pytest.raises(NotServed, match="it was there before this push, which made no new version"):
+        pusher.push(cats, seconds=0.1)
+    assert version_names(pusher.base) == ["1"]
+
+
+def test_what_is_refused_goes_even_if_an_earlier_push_that_died_has_made_it(
+    pusher: Pusher, server: StandIn
+) -> None:
+    pusher.push(pusher.model("cats"))
+    dogs = unservable(pusher.model("dogs"), "no such op: Foo")
+    assert pusher.push(dogs, seconds=None).version == 2  # and then its process was no more
+    with pytest.raises(NotServed, match="version 3 serves again what version 1 served, version 2 was taken"):
+        pusher.push(dogs)
+    assert version_names(pusher.base) == ["1", "3"]
+
+
+def test_without_a_time_nobody_is_waited_for(pusher: Pusher, server: StandIn) -> None:
+    pusher.push(pusher.model("cats"))
+    done = pusher.push(unservable(pusher.model("dogs"), "no such op: Foo"), seconds=None)
+    assert done.version == 2
+    assert done.retirement.retired == (), "the server has version 1 loaded, for it cannot load the other"
+
+
+@pytest.mark.tfx
+def test_the_component_fails_with_the_servers_words(pusher: Pusher, server: StandIn, tmp_path: Path) -> None:
+    from tfx.types import standard_artifacts
+
+    from tfx_janitor.verified_pusher.executor import Executor
+
+    pusher.push(pusher.model("cats"))
+    model, pushed_model = standard_artifacts.Model(), standard_artifacts.PushedModel()
+    model.uri = str(tmp_path / "Trainer" / "model" / "8")
+    unservable(labelled_model(Path(model.uri) / "Format-Serving", "dogs"), "no such op: Foo")
+    pushed_model.uri = str(tmp_path / "Pusher" / "pushed_model" / "9")
+    properties = {
+        "push_destination": json.dumps({"filesystem": {"base_directory": str(pusher.base)}}),
+        "model_servers": json.dumps([f"{server.address}/inception"]),
+        "await_serving": "30s",
+    }
+    with pytest.raises(NotServed, match=r"refused it: no such op: Foo; version .* serves again"):
+        Executor().Do({"model": [model]}, {"pushed_model": [pushed_model]}, properties)
+    assert not pushed_model.has_custom_property("pushed")
+    assert pusher.label(version_names(pusher.base)[-1]) == "cats"
