@@ -143,6 +143,10 @@ def test_the_policy():
         "Only what lies inside /a or /b and is held by nothing is ever deleted; what is marked may be purged "
         "at once."
     )
+    assert policy_sentence(RetentionPolicy.from_dict({**plain, "orphans": {"older_than": "14d"}})).endswith(
+        "7 days. What an execution left that recorded nothing may go when neither it nor its run gave a sign "
+        "of life for 14 days."
+    )
 
 
 def test_lengths_of_time():

@@ -11,7 +11,7 @@ still seen, because executions that only the events know are fetched last.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,6 +57,18 @@ def read(store: MetadataStore, progress: Callable[[str, int, int], None] | None 
         report("events", len(events), len(events))
     execution_columns = executions.columns()
     return Snapshot(artifacts, execution_columns, events.columns(execution_columns.id), read_pins(store))
+
+
+def read_parameters(
+    store: MetadataStore, execution_ids: Iterable[int]
+) -> Iterator[tuple[int, Mapping[str, Value]]]:
+    """The properties of executions: what a component was told to do, such as `train_args`.
+
+    A snapshot leaves them out, for they may be long, and no decision rests on them.
+    """
+    for chunk in _chunks(list(execution_ids)):
+        for execution in store.get_executions_by_id(chunk):
+            yield execution.id, _values(execution)
 
 
 class _Names:

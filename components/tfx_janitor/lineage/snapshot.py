@@ -71,7 +71,8 @@ INPUTS = (EventKind.INPUT, EventKind.DECLARED_INPUT)
 OUTPUTS = (EventKind.OUTPUT, EventKind.DECLARED_OUTPUT)
 
 ACT_TYPE_PREFIX = "tfx_janitor.act."
-"""Execution types of the janitor's own acts begin so. They record; they never use an artifact.
+"""Execution types of the janitor's own acts begin so. They record; they never use an artifact. One that made
+an artifact is a rollback.
 
 The components are no acts: their types are class paths, such as
 `tfx_janitor.verified_pusher.component.VerifiedPusher`.

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tfx_janitor.lineage.snapshot import ArtifactState, Snapshot, state_name
+from tfx_janitor.lineage.snapshot import ArtifactState, Snapshot
 from tfx_janitor.policy.schema import Rule
+from tfx_janitor.report.artifact_facts import artifact_facts
 from tfx_janitor.report.finding import Found
 from tfx_janitor.report.lineage_links import LineageLinks
 from tfx_janitor.report.lineage_names import LineageNames
@@ -160,7 +161,7 @@ def explain(
     told = [_past(act, artifact_id) for act in acts]
     return Explanation(
         found=found,
-        facts=_facts(snapshot, row),
+        facts=artifact_facts(snapshot, row),
         moment=moment,
         decision=decision,
         reasons=reasons,
@@ -172,20 +173,6 @@ def explain(
         names=names,
         links=LineageLinks(snapshot),
     )
-
-
-def _facts(snapshot: Snapshot, row: int) -> dict[str, Any]:
-    return {
-        "artifact_id": int(snapshot.artifacts.id[row]),
-        "type": snapshot.type_of(row),
-        "uri": snapshot.artifacts.uri[row],
-        "state": state_name(int(snapshot.artifacts.state[row])),
-        "pipeline": snapshot.pipeline_of(row),
-        "run": snapshot.run_of(row),
-        "node": snapshot.node_of(row),
-        "output": snapshot.output_of(row),
-        "created_at": to_iso(int(snapshot.artifacts.created_ms[row])),
-    }
 
 
 def _origin(case: Case, row: int, names: LineageNames) -> tuple[str, ...]:

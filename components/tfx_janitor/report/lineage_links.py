@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Literal
 
 from tfx_janitor.lineage.snapshot import EventKind, Snapshot
+from tfx_janitor.lineage.walk import Edge
 from tfx_janitor.payload.places import Place, PlaceError, resolve
 from tfx_janitor.report.text import printable
 from tfx_janitor.retention.plan import Step
@@ -51,9 +52,9 @@ class LineageLinks:
         """What connects two steps."""
         kinds = (one[0], other[0])
         if kinds == ("artifact", "execution"):
-            return self._event(one[1], other[1], "{role} of")
+            return self._event(one[1], other[1], _ONTO_EXECUTION)
         if kinds == ("execution", "artifact"):
-            return self._event(other[1], one[1], "{role}:")
+            return self._event(other[1], one[1], _ONTO_ARTIFACT)
         if kinds == ("execution", "execution"):
             return self._run(one[1], other[1])
         if kinds == ("artifact", "artifact"):
@@ -69,8 +70,7 @@ class LineageLinks:
         for event in snapshot.events_of_artifact(row).tolist():
             if events.execution[event] == execution:
                 kind, key = int(events.kind[event]), int(events.key[event])
-                name = f" {printable(events.key_names[key])}" if key >= 0 else ""
-                return Link("event", told.format(role=f"{_role(kind)}{name}"))
+                return Link("event", told.format(role=_role(kind, events.key_names[key] if key >= 0 else "")))
         return _NOTHING
 
     def _run(self, one_id: int, other_id: int) -> Link:
@@ -81,9 +81,9 @@ class LineageLinks:
 
     def _reference(self, one_id: int, other_id: int) -> Link:
         for name in self._naming(other_id, one_id):
-            return Link("property", f"its {printable(name)} is")
+            return _property(name, held=True)
         for name in self._naming(one_id, other_id):
-            return Link("property", f"{printable(name)} of")
+            return _property(name, held=False)
         others = list(self._places(other_id))
         if any(a == b or a.contains(b) or b.contains(a) for a in self._places(one_id) for b in others):
             return Link("place", "shares its place with")
@@ -110,9 +110,32 @@ class LineageLinks:
                 continue
 
 
-def _role(kind: int) -> str:
-    """`input`, `output`; what a Resolver found is its `internal output`."""
-    return EventKind(kind).name.lower().replace("_", " ") if kind in list(EventKind) else f"event {kind}"
+def over(edge: Edge, one: Step) -> Link:
+    """What an edge of a graph says to whoever comes from one of its ends to the other.
+
+    Args:
+      one: the end that the words go on from.
+    """
+    if edge.kind is None and edge.origin[0] == edge.target[0]:
+        return _property(edge.name, held=edge.holder == one)
+    if edge.kind is None:
+        name = printable(edge.name)
+        return Link("property", f"its {name} names" if edge.holder == one else f"named in {name} of")
+    told = _ONTO_EXECUTION if one[0] == "artifact" else _ONTO_ARTIFACT
+    return Link("event", told.format(role=_role(edge.kind, edge.name)))
+
+
+def _role(kind: int, key: str) -> str:
+    """`input model`, `output model`; what a Resolver found is its `internal output model`."""
+    name = EventKind(kind).name.lower().replace("_", " ") if kind in list(EventKind) else f"event {kind}"
+    return f"{name} {printable(key)}" if key else name
+
+
+def _property(name: str, *, held: bool) -> Link:
+    return Link("property", f"its {printable(name)} is" if held else f"{printable(name)} of")
+
+
+_ONTO_EXECUTION, _ONTO_ARTIFACT = "{role} of", "{role}:"
 
 
 _NOTHING = Link("nothing", "not connected by anything in the store to")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tfx_janitor.lineage.snapshot import ArtifactState, ExecutionState, Snapshot, state_name
+from tfx_janitor.lineage.snapshot import ACT_TYPE_PREFIX, ArtifactState, ExecutionState, Snapshot, state_name
 from tfx_janitor.report.text import printable
 from tfx_janitor.retention.plan import Step
 
@@ -49,7 +49,10 @@ class LineageNames:
             return f"execution {execution_id}"
         executions = self._snapshot.executions
         node, run, state = int(executions.node[row]), int(executions.run[row]), int(executions.state[row])
+        type_name = executions.type_names[executions.type[row]]
         known = [executions.node_names[node]] if node >= 0 else []
+        if type_name.startswith(ACT_TYPE_PREFIX):
+            known = [type_name.removeprefix(ACT_TYPE_PREFIX)]
         known += [f"run {executions.run_names[run]}"] if run >= 0 else []
         known.append(ExecutionState(state).name if state in list(ExecutionState) else str(state))
         return f"execution {execution_id} ({', '.join(known)})"

@@ -106,7 +106,9 @@ def test_every_reason_is_in_a_golden_file():
 
 
 def test_the_codes_are_those_that_the_code_makes():
-    source = "\n".join(path.read_text() for path in Path(retention.__path__[0]).glob("*.py"))
+    # Of a directory that no artifact claims there is no artifact to explain.
+    modules = [path for path in Path(retention.__path__[0]).glob("*.py") if path.stem != "orphans"]
+    source = "\n".join(path.read_text() for path in modules)
     made = set(re.findall(r'"((?:hold|unknown)\.[a-z-]+)"', source))
     assert made == {code for code in codes() if code.startswith(("hold.", "unknown."))}
 
