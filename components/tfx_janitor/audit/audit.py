@@ -1,0 +1,58 @@
+"""Puts metadata, storage and serving against each other; changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tfx_janitor.audit import of_lineage, of_payloads, of_serving
+from tfx_janitor.audit.finding import Finding
+from tfx_janitor.deletion import acts
+from tfx_janitor.deletion.marks import artifact_marks
+from tfx_janitor.deletion.site import Site
+from tfx_janitor.payload.verification import Level
+from tfx_janitor.policy.schema import RetentionPolicy
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was looked at, and what was found.
+
+    Attributes:
+      findings: the worst first.
+      artifacts, executions: how many the store has.
+      level: how thoroughly payloads were verified.
+    """
+
+    findings: tuple[Finding, ...]
+    artifacts: int
+    executions: int
+    level: Level
+
+
+def audit(site: Site, policy: RetentionPolicy, level: Level) -> Audit:
+    """Looks at everything once.
+
+    Args:
+      policy: says which directories are served, and what counts as dead; it decides nothing here.
+      level: how thoroughly to verify payloads; STRUCTURE reads no tensors.
+    """
+    snapshot = site.read()
+    marks = artifact_marks(acts.read(site.store))
+    case = site.case(snapshot, policy)
+    seen = of_payloads.look(case, site.crew, level)
+    found = [
+        *of_lineage.stale_executions(case),
+        *of_lineage.dangling_references(case),
+        *of_lineage.unblessed_pushes(case),
+        *of_lineage.stuck_marks(case, marks),
+        *of_payloads.absences(case, seen, marks),
+        *of_payloads.remains(case, seen, site.crew, marks),
+        *of_payloads.orphans(case, site.crew),
+        *of_payloads.incomplete(case, seen),
+        *of_payloads.damaged_models(case, seen),
+        *of_payloads.broken_checkpoints(case, seen),
+        *of_payloads.shared(case, seen),
+        *of_serving.findings(case, site.crew, level),
+    ]
+    found.sort(key=lambda finding: finding.order)
+    return Audit(tuple(found), len(snapshot.artifacts), len(snapshot.executions), level)

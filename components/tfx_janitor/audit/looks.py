@@ -1,0 +1,131 @@
+"""What an audit asks about one payload: functions that a crew carries to wherever the payloads are."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from tfx_janitor.payload import checkpoints, filesystem, saved_model
+from tfx_janitor.payload.checkpoint_state import FILE, StateError
+from tfx_janitor.payload.places import resolve
+from tfx_janitor.payload.verification import Damage, Level, Verification
+from tfx_janitor.survey.look import ModelOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What lies at a URI.
+
+    Attributes:
+      there: whether anything does, be it a broken link.
+      mounted: whether the directory that it lies in is there; else its disk may not be mounted.
+      filled: by name whether an entry of its directory is a file, or holds anything; empty for a file.
+      is_directory: whether it is one, links followed.
+    """
+
+    there: bool
+    mounted: bool
+    is_directory: bool
+    filled: tuple[tuple[str, bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointOrder:
+    """A ModelRun's URI, and how thoroughly to verify the checkpoints in it."""
+
+    uri: str
+    level: Level
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointProblem:
+    """One thing that is wrong with checkpoints.
+
+    Attributes:
+      directory: absolute path.
+      name: of the checkpoint; None if it is the `checkpoint` file that is wrong.
+      problem: in words.
+      bytes: of the checkpoint.
+    """
+
+    directory: str
+    name: str | None
+    problem: str
+    bytes: int = 0
+
+
+def see(uri: str) -> Presence:
+    """Whether something lies at a URI, and what of it can be seen at a glance."""
+    path = resolve(uri).path
+    mounted = os.path.isdir(os.path.dirname(path))
+    if not os.path.lexists(path):
+        return Presence(False, mounted, False)
+    if not os.path.isdir(path):
+        return Presence(True, mounted, False)
+    with os.scandir(path) as entries:
+        filled = tuple(sorted((entry.name, _is_filled(entry)) for entry in entries))
+    return Presence(True, mounted, True, filled)
+
+
+def _is_filled(entry: os.DirEntry[str]) -> bool:
+    if not entry.is_dir(follow_symlinks=False):
+        return True
+    with os.scandir(entry.path) as inside:
+        return next(inside, None) is not None
+
+
+def inspect_models(order: ModelOrder) -> tuple[Verification, ...]:
+    """Every SavedModel of a Model artifact, verified; one without any is damaged as a whole."""
+    path = resolve(order.uri).path
+    found = saved_model.find(path)
+    if not found:
+        none = Damage(".", "holds no SavedModel")
+        return (Verification(path, saved_model.KIND, order.level, (none,), 0, 0, 0),)
+    return tuple(saved_model.verify(model, order.level) for model in found)
+
+
+def inspect_checkpoints(order: CheckpointOrder) -> tuple[CheckpointProblem, ...]:
+    """What is wrong with the checkpoints of a ModelRun, and with the files that name them."""
+    found: list[CheckpointProblem] = []
+    for directory in checkpoints.find_directories(resolve(order.uri).path):
+        try:
+            listed = checkpoints.read_directory(directory)
+        except StateError as error:
+            problem = str(error).removeprefix(os.path.join(directory, FILE)).strip()
+            found.append(CheckpointProblem(directory, None, f"its checkpoint file {problem}"))
+            listed = checkpoints.CheckpointDirectory(directory, checkpoints.list_checkpoints(directory), None)
+        broken: set[str] = set()
+        for checkpoint in listed.checkpoints:
+            verification = checkpoints.verify(directory, checkpoint, order.level)
+            if not verification.whole:
+                broken.add(checkpoint.name)
+                told = "; ".join(map(str, verification.damages[:3]))
+                found.append(CheckpointProblem(directory, checkpoint.name, told, checkpoint.bytes))
+        if listed.state is not None:
+            known = {checkpoint.name for checkpoint in listed.checkpoints}
+            found += _stale(directory, listed.state, known, broken)
+    return tuple(found)
+
+
+def _stale(
+    directory: str, state: checkpoints.CheckpointState, known: set[str], broken: set[str]
+) -> list[CheckpointProblem]:
+    named = [os.path.basename(path) for path in state.all]
+    latest = None if state.latest is None else os.path.basename(state.latest)
+    if latest is not None and latest not in known:
+        return [
+            CheckpointProblem(directory, None, f"its checkpoint file names {latest} as the latest: not there")
+        ]
+    if latest in broken:
+        problem = f"its checkpoint file names {latest} as the latest, which is broken"
+        return [CheckpointProblem(directory, None, problem)]
+    gone = [name for name in named if name not in known]
+    if gone:
+        more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+        return [CheckpointProblem(directory, None, f"its checkpoint file lists {gone[0]}{more}: not there")]
+    return []
+
+
+def measure(path: str) -> int:
+    """Apparent size of what lies at an absolute path, in bytes."""
+    return filesystem.measure(path).bytes

@@ -1,0 +1,168 @@
+"""Findings about the directories that model servers watch: lineage, manifest and bytes side by side."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from tfx_janitor.audit.finding import Finding
+from tfx_janitor.audit.of_payloads import kind_of_damage, told
+from tfx_janitor.errors import JanitorError
+from tfx_janitor.payload import saved_model
+from tfx_janitor.payload.places import Place, PlaceError, resolve
+from tfx_janitor.payload.verification import Level, Verification
+from tfx_janitor.retention.case import PRESENT, PUSHED_MODEL, Case
+from tfx_janitor.survey.crew import Crew, Failed
+from tfx_janitor.verified_pusher import content, manifest, versions
+from tfx_janitor.verified_pusher.errors import ManifestError
+
+
+@dataclass(frozen=True, slots=True)
+class VersionOrder:
+    """One served version to look at.
+
+    Attributes:
+      path: absolute, of its directory.
+      level: how thoroughly to verify it.
+      models: SavedModels, any of which it may be a copy of, if it has no manifest; empty compares nothing.
+    """
+
+    path: str
+    level: Level
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionLook:
+    """What a served version is.
+
+    Attributes:
+      verification: of its SavedModel.
+      has_manifest: whether a VerifiedPusher left its manifest.
+      difference: how it differs from what was pushed; None if it does not, or nobody can tell.
+    """
+
+    verification: Verification
+    has_manifest: bool
+    difference: str | None
+
+
+def inspect_version(order: VersionOrder) -> VersionLook:
+    """Verifies a served version, and compares it with its manifest, or with the Model that it came from."""
+    verification = saved_model.verify(order.path, order.level)
+    try:
+        damages = manifest.check(order.path)
+    except ManifestError:
+        return VersionLook(verification, False, _difference_from_models(order))
+    return VersionLook(verification, True, told(damages) if damages else None)
+
+
+def _difference_from_models(order: VersionOrder) -> str | None:
+    if order.level is Level.STRUCTURE or not order.models:
+        return None
+    served = content.digest(content.scan(order.path))
+    first: str | None = None
+    for model in order.models:
+        if not saved_model.verify(model, Level.CHECKSUMS).whole:
+            continue  # the Model has changed since, and cannot tell
+        given = content.digest(content.scan(model))
+        if given == served:
+            return None
+        differing = sorted({file.path for file in set(served) ^ set(given)})
+        first = first or f"{differing[0]} is not as in {model}"
+    return first
+
+
+def findings(case: Case, crew: Crew, level: Level) -> Iterator[Finding]:
+    """Looks at every version in every base directory, and tells what is wrong with them."""
+    pushes, sources = _pushes(case), _sources(case)
+    found = [
+        (Place("file", base), version) for base in _bases(case, pushes) for version in versions.served(base)
+    ]
+    orders: list[VersionOrder] = []
+    for base, version in found:
+        place = resolve(os.path.join(base.path, version.name))
+        models = tuple(
+            path
+            for pushed in pushes.get(place, ())
+            for model in sources[pushed]
+            for path in _found(case, model)
+        )
+        orders.append(VersionOrder(place.path, level, models))
+    for (base, version), order, seen in zip(
+        found, orders, crew.run("verify versions", inspect_version, orders), strict=True
+    ):
+        path = os.path.join(base.path, version.name)
+        pushed = pushes.get(Place("file", order.path), ())
+        about = int(case.snapshot.artifacts.id[pushed[-1]]) if pushed else None
+        if not pushed:
+            yield Finding(
+                "unaccounted-version",
+                f"version {version.name} in {base} is served, and no PushedModel tells of it",
+                path=path,
+                mend=("adopt", path),
+            )
+        if isinstance(seen, Failed):
+            continue
+        if not seen.verification.whole:
+            yield Finding(
+                kind_of_damage(seen.verification),
+                f"version {version.name} in {base}: {told(seen.verification.damages)}",
+                artifact_id=about,
+                path=path,
+                bytes=seen.verification.bytes,
+                evidence={"damages": [str(damage) for damage in seen.verification.damages]},
+                mend=("rollback", base.path),
+            )
+        elif seen.difference is not None:
+            than = "its manifest says" if seen.has_manifest else "the Model that it came from"
+            yield Finding(
+                "diverged-version",
+                f"version {version.name} in {base} is not what {than}: {seen.difference}",
+                artifact_id=about,
+                path=path,
+                evidence={"manifest": seen.has_manifest},
+                mend=("rollback", base.path),
+            )
+
+
+def _pushes(case: Case) -> Mapping[Place, tuple[int, ...]]:
+    """By place, the rows of the PushedModels that were pushed there, ascending, in whatever state."""
+    found: dict[Place, list[int]] = defaultdict(list)
+    for row in case.snapshot.rows_of_type(PUSHED_MODEL):
+        destination = case.snapshot.property(row, "pushed_destination")
+        if case.snapshot.property(row, "pushed") == 1 and destination:
+            try:
+                found[resolve(str(destination))].append(row)
+            except PlaceError:
+                continue
+    return {place: tuple(rows) for place, rows in found.items()}
+
+
+def _bases(case: Case, pushes: Mapping[Place, tuple[int, ...]]) -> list[str]:
+    """Base directories that the policy names, and those that something was pushed to, if they are there."""
+    named = [resolve(base) for base in case.policy.serving]
+    pushed = [Place("file", os.path.dirname(place.path)) for place in pushes if place.local]
+    return sorted({place.path for place in (*named, *pushed) if place.local and os.path.isdir(place.path)})
+
+
+def _sources(case: Case) -> Mapping[int, list[int]]:
+    """By PushedModel, the Models that it may be a copy of."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for model, pushes in case.pushes.items():
+        for _, pushed in pushes:
+            found[pushed].append(model)
+    return found
+
+
+def _found(case: Case, model: int) -> tuple[str, ...]:
+    """The SavedModel of a Model that a Pusher takes, if it is still there."""
+    artifacts = case.snapshot.artifacts
+    if artifacts.state[model] not in PRESENT:
+        return ()
+    try:
+        return saved_model.find(resolve(artifacts.uri[model]).path)[:1]
+    except JanitorError:
+        return ()
