@@ -34,12 +34,18 @@ class Reference(Words):
         self.owner = {a: self.owner_of(a) for a in self.artifacts}
         self.groups = {rule["name"]: self.groups_of(rule) for rule in policy["rules"]}
         self.active = {e for e in self.executions if self.is_active(e)}
-        self.active_runs = {self.executions[e]["run"] for e in {*self.active, self.own} - {None}} - {None}
+        fresh = {e for e, x in self.executions.items() if e not in self.acts and self.age(x["updated"]) < 0}
+        not_over = {*self.active, *fresh, self.own} - {None}
+        self.active_runs = {self.executions[e]["run"] for e in not_over} - {None}
         self.newest = {}
         for e, x in sorted(self.executions.items(), key=lambda item: (item[1]["created"], item[0])):
             if x["state"] in ("COMPLETE", "CACHED") and e not in self.acts:
                 self.newest[x["pipeline"], x["node"] or x["type"]] = e
         self.blessed = set().union(*(self.latest_blessed(states) for states in (HERE, HERE[:1])))
+
+    def age(self, moment):
+        """Beyond `min_age`: below 0 it is younger."""
+        return self.now - moment - max(milliseconds(self.policy.get("min_age", "1d")), 0)
 
     def is_active(self, e):
         x, stale = self.executions[e], self.policy.get("stale_after")
@@ -69,7 +75,6 @@ class Reference(Words):
         x, where = self.artifacts[a], self.place[a] or ""
         used = {e for b, e, *_ in self.events if b == a}
         makers = {self.executions[e]["type"].rpartition(".")[2] for e in self.executions_of(a, OUT)}
-        age, min_age = self.now - x["created"], milliseconds(self.policy.get("min_age", "1d"))
         return (
             bool(used & self.active)
             or any(self.executions[e]["run"] in self.active_runs for e in used)
@@ -81,7 +86,7 @@ class Reference(Words):
             or "Importer" in makers
             or not any(inside(where, place(root)) for root in self.policy["roots"])
             or any(overlap(where, served) for served in self.destinations.values())
-            or age < max(min_age, 0)
+            or self.age(x["created"]) < 0
         )
 
     def matches(self, match, a):

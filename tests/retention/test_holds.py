@@ -17,6 +17,7 @@ from tests.builders import (
     keep_model_runs,
     keep_models,
 )
+from tests.elapsing import elapse
 from tfx_janitor.deletion import acts, pins
 from tfx_janitor.retention.plan import Decision, Plan
 from tfx_janitor.survey.crew import Threads
@@ -304,9 +305,24 @@ def test_two_records_of_one_payload_that_both_go_are_no_hold_and_count_once(hist
     assert made.summary.bytes_reclaimable == sizes[old.model.id] == sizes[twin.id]
 
 
+def test_active_run_holds_between_two_nodes_what_its_resolver_found(history: History) -> None:
+    pipeline = history.pipeline()
+    base = pipeline.run().train().model
+    elapse(history, hours=2)
+    run = pipeline.run()
+    run.resolve(base)
+    trained = run.train()  # so the base is the newest no more, and no execution of the run is active
+    decision = judged(history, policy={"min_age": "1h"})[base.id]
+    assert codes(decision) == ["hold.active-run"]
+    assert decision.reasons[0].path[-1] != ("execution", trained.execution)
+    later = history.later(hours=2)
+    assert judged(history, policy={"min_age": "1h"}, now_ms=later)[base.id].verdict == "delete"
+
+
 def test_too_young_is_held(history: History) -> None:
     old, _ = old_and_new(history)
-    assert codes(judged(history, policy={"min_age": "1h"})[old.model.id]) == ["hold.too-young"]
+    held = codes(judged(history, policy={"min_age": "1h"})[old.model.id])
+    assert held == ["hold.active-run", "hold.too-young"]
     assert (
         judged(history, policy={"min_age": "1h"}, now_ms=history.later(hours=2))[old.model.id].verdict
         == "delete"

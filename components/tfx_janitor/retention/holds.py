@@ -41,13 +41,26 @@ def active_execution(case: Case) -> Held:
 
 
 def active_run(case: Case) -> Held:
-    """Produced or consumed in a pipeline run that is not over, or that the janitor itself is part of."""
+    """Produced or consumed in a pipeline run that is not over, or that the janitor itself is part of.
+
+    Nothing in MLMD says that a run is over, and between two nodes none of its executions is active. So one
+    that gave a sign of life within `min_age` is not taken to be over.
+    """
     executions = case.snapshot.executions
     why: dict[int, tuple[str, int | None]] = {}
     for execution in np.flatnonzero(case.active & (executions.run >= 0)).tolist():
         run = int(executions.run[execution])
         detail = (
             f"run {executions.run_names[run]} is not over: execution {executions.id[execution]} is active"
+        )
+        why.setdefault(run, (detail, execution))
+    minimum = to_ms(case.policy.min_age)
+    fresh = (executions.updated_ms > case.now_ms - minimum) & ~case.snapshot.janitor_executions
+    for execution in np.flatnonzero(fresh & (executions.run >= 0)).tolist():
+        run, until = int(executions.run[execution]), shown(int(executions.updated_ms[execution]) + minimum)
+        detail = (
+            f"run {executions.run_names[run]} may not be over: execution {executions.id[execution]} was "
+            f"active, and min_age holds what its run used until {until}"
         )
         why.setdefault(run, (detail, execution))
     if case.own_run >= 0:
