@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import re
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,15 @@ from tfx_janitor.survey.survey import make_plan
 
 _PATIENCE = 120
 """Seconds after which a process that says nothing counts as hung."""
+
+MEANWHILE = re.compile(
+    r"it changed since it was decided(: it is [A-Z_]+ now)?"
+    r"|expected state [A-Z_]+, found [A-Z_]+"
+    r"|it is (LIVE|DELETED), not marked(; its payload was purged)?"
+    r"|needed again: .*"
+    r"|checkpoints .*: a (purge of them has begun|restore was faster)"
+)
+"""Why a janitor may leave an item as it is: somebody else was faster."""
 
 What = Literal["collect", "apply", "purge", "restore"]
 

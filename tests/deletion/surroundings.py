@@ -66,7 +66,7 @@ def mounted(*arguments: str, target: Path, below: Path) -> Iterator[None]:
 def unmount_all(below: Path) -> None:
     """Unmounts everything below a path."""
     for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
-        point = line.split()[4]
+        point = line.split()[4].encode().decode("unicode_escape")
         if point.startswith(f"{below}/"):
             subprocess.run(["umount", "--lazy", point], check=True)
 

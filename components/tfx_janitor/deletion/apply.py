@@ -9,6 +9,7 @@ from tfx_janitor.deletion.acts import Outcome, Touch
 from tfx_janitor.deletion.batches import in_batches, not_begun
 from tfx_janitor.deletion.marks import checkpoint_marks
 from tfx_janitor.deletion.orphan_marks import orphan_marks
+from tfx_janitor.deletion.overtaken import unless_overtaken
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
 from tfx_janitor.errors import JanitorError
@@ -83,6 +84,7 @@ def apply(site: Site, plan: Plan, *, approved: str | None = None) -> list[Outcom
             ]
             if names:
                 prunes.append((decision, names))
+    skipped = unless_overtaken(site, {d.artifact_id: d.updated_ms for d in planned}, skipped)
     abandoned, changed = orphans.still_going(plan, fresh, known)
     skipped += changed
     marked = in_batches(

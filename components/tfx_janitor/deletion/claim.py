@@ -16,6 +16,7 @@ from tfx_janitor.deletion import acts
 from tfx_janitor.deletion.acts import Outcome, Touch
 from tfx_janitor.deletion.batches import IN_HAND, in_batches, not_begun
 from tfx_janitor.deletion.marks import ArtifactMark
+from tfx_janitor.deletion.overtaken import unless_overtaken
 from tfx_janitor.deletion.remove import Removed, check_removable_at, finish_at, opened, vanish_at
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
@@ -123,11 +124,12 @@ def _remove(
 ) -> list[Outcome]:
     """Claims payloads and removes what it could claim: nothing may come between the two."""
     orders = [RemovalOrder(item.place.path, item.label, roots, item.vanished) for item in condemned]
-    done = [
+    refused = [
         Outcome(item.artifact_id, "failed", answer.error)
         for item, order in zip(condemned, orders, strict=True)
         if isinstance(answer := attempt(check_removable, order), Failed)
     ]
+    done = unless_overtaken(site, snapshot, refused)
     problems = _claim(site, snapshot, condemned, leaving={outcome.artifact_id for outcome in done})
     done += [Outcome(artifact_id, "skipped", problem) for artifact_id, problem in problems.items() if problem]
     settled = {outcome.artifact_id for outcome in done}

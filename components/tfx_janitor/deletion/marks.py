@@ -53,9 +53,9 @@ class CheckpointMark:
     begun: frozenset[CheckpointName]
 
     @property
-    def closing(self) -> list[int]:
+    def closing(self) -> tuple[int, int]:
         """How an act says in its details, under `closes`, that it has dealt with this mark."""
-        return [self.act.id, self.artifact_id]
+        return self.act.id, self.artifact_id
 
     def due(self, now_ms: int) -> bool:
         """Whether its grace is over."""
@@ -96,7 +96,7 @@ def checkpoint_marks(known: Sequence[Act]) -> list[CheckpointMark]:
     for act in known:
         failed = {outcome.artifact_id for outcome in act.outcomes if outcome.done == "failed"}
         if act.ended:
-            closed |= {(made_by, at) for made_by, at in act.details.get("closes", ()) if at not in failed}
+            closed |= closings([act])
         for text, names in act.details.get("checkpoints", {}).items() if act.kind == "purge" else ():
             if not act.ended or int(text) in failed:
                 begun.setdefault(int(text), set()).update(_names(names))
@@ -108,6 +108,18 @@ def checkpoint_marks(known: Sequence[Act]) -> list[CheckpointMark]:
                 cut_off = marked & begun.get(artifact_id, set())
                 marks.append(CheckpointMark(act, artifact_id, marked, frozenset(cut_off)))
     return marks
+
+
+def closings(known: Iterable[Act]) -> set[tuple[int, int]]:
+    """The marks on checkpoints that acts have closed or are about to close, each as its `closing`.
+
+    Not those that they failed at, or left to another act.
+    """
+    found: set[tuple[int, int]] = set()
+    for act in known:
+        left = {outcome.artifact_id for outcome in act.outcomes if not outcome.well}
+        found |= {(made_by, at) for made_by, at in act.details.get("closes", ()) if at not in left}
+    return found
 
 
 def _names(pairs: Iterable[Sequence[str]]) -> frozenset[CheckpointName]:

@@ -22,7 +22,9 @@ from tfx_janitor.deletion.marks import (
     CheckpointName,
     artifact_marks,
     checkpoint_marks,
+    closings,
 )
+from tfx_janitor.deletion.overtaken import unless_overtaken
 from tfx_janitor.deletion.remove import Removed, is_tidy
 from tfx_janitor.deletion.seals import ALTERED, as_written
 from tfx_janitor.deletion.second_judgement import SecondJudgement
@@ -59,6 +61,7 @@ def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]
     altered = {act.id for act in known if act.kind in ("apply", "mend") and not as_written(act)}
     going: dict[str, list[Condemned]] = defaultdict(list)
     needed: list[tuple[Condemned, Reason]] = []
+    unknown: list[Outcome] = []
     for item in _standing(site, snapshot, known):
         mark = item.mark
         if mark.act.id in altered:
@@ -89,7 +92,7 @@ def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]
             needed.append((item, why))
         elif decision.verdict == "unknown":
             why = next(r for r in decision.reasons if r.code.startswith("unknown."))
-            outcomes.append(Outcome(item.artifact_id, "skipped", f"{why.code}: {why.detail}"))
+            unknown.append(Outcome(item.artifact_id, "skipped", f"{why.code}: {why.detail}"))
         elif not mark.due(site.now_ms):
             continue
         elif judges.place(mark.act, item.row) in (None, item.place) or os.path.islink(item.place.path):
@@ -99,6 +102,7 @@ def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]
             judged = judges.place(mark.act, item.row)
             detail = f"it lay at {judged} when it was judged, and now lies at {item.place}"
             outcomes.append(Outcome(item.artifact_id, "skipped", detail))
+    outcomes += unless_overtaken(site, snapshot, unknown)
     outcomes += _rescue(site, snapshot, needed)
     for group in going.values():
         roots = judges.roots(group[0].mark.act)
@@ -162,7 +166,7 @@ def _has_vanished(place: Place) -> bool:
 
 
 def _rescue(site: Site, snapshot: Snapshot, needed: Sequence[tuple[Condemned, Reason]]) -> list[Outcome]:
-    outcomes: list[Outcome] = []
+    damaged: list[Outcome] = []
     whole: list[tuple[Condemned, Reason]] = []
     problems = check_whole(site, snapshot, [mark.row for mark, _ in needed])
     for (mark, reason), problem in zip(needed, problems, strict=True):
@@ -170,7 +174,8 @@ def _rescue(site: Site, snapshot: Snapshot, needed: Sequence[tuple[Condemned, Re
             whole.append((mark, reason))
         else:
             detail = f"needed again ({reason.code}: {reason.detail}), but not whole: {problem}"
-            outcomes.append(Outcome(mark.artifact_id, "failed", detail))
+            damaged.append(Outcome(mark.artifact_id, "failed", detail))
+    outcomes = unless_overtaken(site, snapshot, damaged)
     outcomes += in_batches(
         site,
         whole,
@@ -205,8 +210,7 @@ def _prune(
 
     A checkpoint that is needed again is simply planned again when it no longer is.
     """
-    orders: list[PruneOrder] = []
-    owners: list[int] = []
+    orders: list[tuple[CheckpointMark, PruneOrder]] = []
     going: dict[str, list[CheckpointName]] = defaultdict(list)
     for mark in marks:
         row = snapshot.row(mark.artifact_id)
@@ -215,17 +219,26 @@ def _prune(
             continue
         going[str(mark.artifact_id)] += sorted(names)
         for order in _prune_orders(snapshot.artifacts.uri[row], mark, names, judges):
-            orders.append(order)
-            owners.append(mark.artifact_id)
+            orders.append((mark, order))
     details = {
         "plan_ids": sorted({mark.act.details["plan_id"] for mark in marks}),
         "checkpoints": going,
         "closes": [mark.closing for mark in marks],
     }
-    touches = [Touch(artifact_id, "prune") for artifact_id in dict.fromkeys(owners)]
+    touches = [Touch(artifact_id, "prune") for artifact_id in dict.fromkeys(m.artifact_id for m, _ in orders)]
     act = acts.begin(site, "purge", touches, details)
-    answers = site.crew.run("prune", prune, orders)
-    outcomes = list(_pruned(owners, orders, answers))
+    # MLMD knows no state of a checkpoint to compare and set. So whoever closes a mark says so first,
+    # and then looks whether somebody else has: a restore that began before this act keeps what it restored.
+    began_before = (other for other in acts.read(site.store, kinds=("restore",)) if other.id < act)
+    restored = closings(began_before)
+    outcomes = [
+        Outcome(mark.artifact_id, "skipped", f"checkpoints in {order.directory}: a restore was faster")
+        for mark, order in orders
+        if mark.closing in restored
+    ]
+    orders = [(mark, order) for mark, order in orders if mark.closing not in restored]
+    answers = site.crew.run("prune", prune, [order for _, order in orders])
+    outcomes += _pruned([mark.artifact_id for mark, _ in orders], [order for _, order in orders], answers)
     acts.end(site, act, outcomes)
     return outcomes
 

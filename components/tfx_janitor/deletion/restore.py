@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from tfx_janitor.deletion import acts
 from tfx_janitor.deletion.acts import Outcome, Touch
 from tfx_janitor.deletion.batches import in_batches, not_begun
-from tfx_janitor.deletion.marks import CheckpointMark, checkpoint_marks
+from tfx_janitor.deletion.marks import CheckpointMark, checkpoint_marks, closings
+from tfx_janitor.deletion.overtaken import unless_overtaken
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
 from tfx_janitor.deletion.whole import check_whole
@@ -52,11 +53,12 @@ def restore(site: Site, artifact_ids: Sequence[int]) -> list[Outcome]:
             outcomes.append(Outcome(artifact_id, "skipped", f"it is {state_name(state)}, not marked{gone}"))
     problems = check_whole(site, snapshot, [rows[artifact_id] for artifact_id in marked])
     whole = [artifact_id for artifact_id, problem in zip(marked, problems, strict=True) if problem is None]
-    outcomes += [
+    damaged = [
         Outcome(artifact_id, "failed", f"not whole: {problem}")
         for artifact_id, problem in zip(marked, problems, strict=True)
         if problem is not None
     ]
+    outcomes += unless_overtaken(site, snapshot, damaged)
     updated = snapshot.artifacts.updated_ms
     outcomes += in_batches(
         site,
@@ -105,9 +107,15 @@ def _unmark(site: Site, expected: Mapping[int, int]) -> list[Outcome]:
 def _release(site: Site, inside: Sequence[tuple[int, Sequence[CheckpointMark]]]) -> list[Outcome]:
     details = {"closes": [mark.closing for _, marks in inside for mark in marks]}
     act = acts.begin(site, "restore", [Touch(artifact_id, "restore") for artifact_id, _ in inside], details)
+    # A purge that has said that it closes a mark has these checkpoints in hand, and this act comes too late.
+    purging = closings(acts.read(site.store, kinds=("purge",)))
     done = []
     for artifact_id, marks in inside:
-        names = sorted({name for mark in marks for _, name in mark.names})
-        done.append(Outcome(artifact_id, "restored", f"checkpoints {', '.join(names)}"))
+        names = ", ".join(sorted({name for mark in marks for _, name in mark.names}))
+        if any(mark.closing in purging for mark in marks):
+            detail = f"checkpoints {names}: a purge of them has begun"
+            done.append(Outcome(artifact_id, "skipped", detail))
+        else:
+            done.append(Outcome(artifact_id, "restored", f"checkpoints {names}"))
     acts.end(site, act, done)
     return done
