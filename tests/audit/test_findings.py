@@ -203,7 +203,7 @@ def test_a_version_with_other_bytes_than_its_model(history: History, runs: list[
     (runs[0].push.destination / "assets.extra" / "note").write_text("tampered with")
     (finding,) = found(history)
     assert (finding.code, finding.artifact_id) == ("diverged-version", runs[0].push.pushed_model.id)
-    assert finding.mend[0] == "rollback"
+    assert finding.mend[0] == "withdraw"
 
 
 def test_a_served_version_that_is_damaged(history: History, runs: list[Retraining]) -> None:

@@ -105,7 +105,7 @@ def test_restore_refuses_a_damaged_model(on: Call, plan: Path, history: History,
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["restore"], "expected ids of artifacts, or --plan PLAN_ID"),
+        (["restore"], "expected ids of artifacts, paths of directories, or --plan PLAN_ID"),
         (["restore", "4711"], "has no 4711"),
         (["restore", "--plan", "sha256:0"], "was ever applied"),
         (["apply", "/nowhere/plan.json"], "/nowhere/plan.json: No such file or directory"),

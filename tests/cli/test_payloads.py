@@ -60,6 +60,33 @@ def test_a_level_that_looks_less_deep(call: Call, tmp_path: Path):
     assert call("verify", model, "--level", "checksums").code == 1
 
 
+@pytest.mark.tfx
+def test_a_model_is_asked_before_it_is_served(call: Call, run: Path, tmp_path: Path):
+    model = write_saved_model(tmp_path / "model")
+    silent = call("verify", model, "--level", "smoke")
+    assert silent.code == 1
+    assert "assets.extra/tf_serving_warmup_requests is missing or empty" in silent.out
+
+    examples = tmp_path / "examples.json"
+    examples.write_text('{"images": [[1, 2, 3, 4]]}')
+    asked = call("verify", model, run, "--level", "smoke", "--examples", examples)
+    assert (asked.code, asked.out.count("whole ")) == (0, 1 + len(STEPS))
+
+    other = call("verify", model, "--level", "smoke", "--examples", examples, "--signature", "classify")
+    assert other.code == 1
+    assert "has no signature classify" in other.out
+    gone = call("verify", model, "--level", "smoke", "--examples", tmp_path / "gone.json")
+    assert gone.code == 2
+    assert "it is missing" in gone.err
+
+
+@pytest.mark.parametrize("option", ["--examples", "--signature"])
+def test_only_the_level_smoke_asks(call: Call, tmp_path: Path, option: str):
+    answer = call("verify", tmp_path, option, "x")
+    assert (answer.code, answer.out) == (2, "")
+    assert "only with --level smoke, got checksums" in answer.err
+
+
 def test_nothing_to_verify_is_2_but_beside_others_it_is_a_finding(call: Call, run: Path, tmp_path: Path):
     alone = call("verify", tmp_path / "none")
     assert (alone.code, alone.out) == (2, "")
@@ -139,7 +166,7 @@ def test_the_words_of_a_rule(call: Call, run: Path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["run"], "expected at least one of --last"),
+        (["run"], "at least one of --last"),
         (["run", "--last", "0"], "--last"),
         (["run", "--every-n-hours", "0"], "every_n_hours"),
         (["none", "--last", "1"], "expected a directory of checkpoints"),
@@ -161,3 +188,40 @@ def test_a_directory_without_checkpoints(call: Call, tmp_path: Path):
     answer = call("checkpoints", tmp_path, "--last", 1, "--delete")
     assert answer.code == 0
     assert answer.out == f"no checkpoints directly in {tmp_path}\n"
+
+
+class TestBroken:
+    """`checkpoints --broken`: only what was verified to be broken goes, and the state file is mended."""
+
+    @pytest.fixture
+    def old(self, run: Path) -> Path:
+        for path in run.iterdir():
+            os.utime(path, (1_000_000_000, 1_000_000_000))
+        return run
+
+    def test_what_cannot_be_restored_from_goes(self, call: Call, old: Path) -> None:
+        shard = damage_checkpoint(old, "ckpt-3")
+        os.utime(shard, (1_000_000_000, 1_000_000_000))
+        told = call("checkpoints", old, "--broken")
+        assert "1 checkpoint would be deleted" in told.out
+        assert names(old) == ckpts(*STEPS)
+        assert call("checkpoints", old, "--broken", "--delete").code == 0
+        assert names(old) == ckpts(1, 2, 10, 11, 12, 100)
+
+    def test_what_may_still_be_being_written_stays(self, call: Call, run: Path) -> None:
+        (run / "ckpt-100.index").unlink()
+        answer = call("checkpoints", run, "--broken", "--delete")
+        assert answer.code == 1
+        assert "it may still be being written" in answer.out
+        assert names(run) == ckpts(*STEPS)
+
+    def test_a_state_file_that_nobody_can_read_breaks_no_checkpoint(self, call: Call, old: Path) -> None:
+        (old / "checkpoint").write_bytes(b"\xff{")
+        assert call("checkpoints", old, "--broken", "--delete").code == 0
+        assert names(old) == ckpts(*STEPS)
+        state = read_state(str(old))
+        assert state is not None
+        assert state.latest == "ckpt-100"
+
+    def test_it_goes_with_no_rule(self, call: Call, run: Path) -> None:
+        assert call("checkpoints", run, "--broken", "--last", 1).code == 2

@@ -43,7 +43,6 @@ def audit(site: Site, policy: RetentionPolicy, level: Level) -> Audit:
     found = [
         *of_lineage.stale_executions(case),
         *of_lineage.dangling_references(case),
-        *of_lineage.unblessed_pushes(case),
         *of_lineage.stuck_marks(case, marks),
         *of_payloads.absences(case, seen, marks),
         *of_payloads.remains(case, seen, site.crew, marks),

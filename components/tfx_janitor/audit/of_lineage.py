@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
@@ -12,6 +12,7 @@ from tfx_janitor.audit.finding import Finding
 from tfx_janitor.deletion.marks import ArtifactMark
 from tfx_janitor.lineage.snapshot import ArtifactState, ExecutionState
 from tfx_janitor.retention.case import MODEL_BLESSING, PRESENT, PUSHED_MODEL, Case
+from tfx_janitor.retention.plan import Step
 from tfx_janitor.retention.timestamps import shown, to_ms
 
 PATIENCE = timedelta(days=7)
@@ -47,7 +48,7 @@ def dangling_references(case: Case) -> Iterator[Finding]:
     snapshot = case.snapshot
     for type_name, names in _REFERENCES.items():
         for row in snapshot.rows_of_type(type_name):
-            if snapshot.artifacts.state[row] not in PRESENT:
+            if snapshot.artifacts.state[row] != ArtifactState.LIVE:
                 continue
             for name in names:
                 named = snapshot.property(row, name)
@@ -62,36 +63,41 @@ def dangling_references(case: Case) -> Iterator[Finding]:
                     )
 
 
-def unblessed_pushes(case: Case) -> Iterator[Finding]:
-    """Pushed Models that an evaluation looked at and did not bless, nor any other."""
+@dataclass(frozen=True, slots=True)
+class Unblessed:
+    """A push of a Model that its evaluation had not blessed: rows of all four, and of the execution."""
+
+    pushed: int
+    execution: int
+    model: int
+    blessing: int
+
+    def path(self, case: Case) -> tuple[Step, ...]:
+        """From the PushedModel to the verdict."""
+        return (
+            case.artifact_step(self.pushed),
+            case.execution_step(self.execution),
+            case.artifact_step(self.model),
+            case.artifact_step(self.blessing),
+        )
+
+
+def unblessed_pushes(case: Case) -> dict[int, Unblessed]:
+    """By PushedModel, pushes of Models that an evaluation looked at and none blessed."""
     snapshot = case.snapshot
-    refused: dict[int, list[int]] = defaultdict(list)
+    refused: dict[int, int] = {}
     for blessing in snapshot.rows_of_type(MODEL_BLESSING):
         named = snapshot.property(blessing, "current_model_id")
         model = snapshot.row(named) if isinstance(named, int) else None
         if model is not None and snapshot.property(blessing, "blessed") != 1:
-            refused[model].append(blessing)
-    for model, pushes in case.pushes.items():
-        if model in case.blessings or not refused[model]:
-            continue
-        for execution, pushed in pushes:
-            if snapshot.artifacts.state[pushed] not in PRESENT:
-                continue
-            destination = snapshot.property(pushed, "pushed_destination")
-            model_id = int(snapshot.artifacts.id[model])
-            yield Finding(
-                "unblessed-push",
-                f"Model {model_id} was pushed to {destination}, and was not blessed",
-                artifact_id=int(snapshot.artifacts.id[pushed]),
-                path=None if destination is None else str(destination),
-                lineage=(
-                    case.artifact_step(pushed),
-                    case.execution_step(execution),
-                    case.artifact_step(model),
-                    case.artifact_step(refused[model][0]),
-                ),
-                evidence={"model": model_id},
-            )
+            refused.setdefault(model, blessing)
+    return {
+        pushed: Unblessed(pushed, execution, model, refused[model])
+        for model, pushes in case.pushes.items()
+        if model in refused and model not in case.blessings
+        for execution, pushed in pushes
+        if snapshot.artifacts.state[pushed] in PRESENT
+    }
 
 
 def stuck_marks(case: Case, marks: Mapping[int, ArtifactMark]) -> Iterator[Finding]:

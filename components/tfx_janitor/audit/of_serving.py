@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tfx_janitor.audit.finding import Finding
+from tfx_janitor.audit.of_lineage import unblessed_pushes
 from tfx_janitor.audit.of_payloads import kind_of_damage, told
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.payload import saved_model
@@ -17,6 +18,7 @@ from tfx_janitor.retention.case import PRESENT, PUSHED_MODEL, Case
 from tfx_janitor.survey.crew import Crew, Failed
 from tfx_janitor.verified_pusher import content, manifest, versions
 from tfx_janitor.verified_pusher.errors import ManifestError
+from tfx_janitor.verified_pusher.versions import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ def findings(case: Case, crew: Crew, level: Level) -> Iterator[Finding]:
     found = [
         (Place("file", base), version) for base in _bases(case, pushes) for version in versions.served(base)
     ]
+    newest = dict(found)  # versions ascend, so the last of a base directory stays
+    unblessed = unblessed_pushes(case)
     orders: list[VersionOrder] = []
     for base, version in found:
         place = resolve(os.path.join(base.path, version.name))
@@ -102,7 +106,18 @@ def findings(case: Case, crew: Crew, level: Level) -> Iterator[Finding]:
                 "unaccounted-version",
                 f"version {version.name} in {base} is served, and no PushedModel tells of it",
                 path=path,
-                mend=("adopt", path),
+                mend=("adopt", base.path, str(version.number), "--reason", "found by audit"),
+            )
+        for push in (unblessed[row] for row in pushed if row in unblessed):
+            model = int(case.snapshot.artifacts.id[push.model])
+            yield Finding(
+                "unblessed-push",
+                f"version {version.name} in {base} serves Model {model}, which was not blessed",
+                artifact_id=int(case.snapshot.artifacts.id[push.pushed]),
+                path=path,
+                lineage=push.path(case),
+                evidence={"model": model},
+                mend=_replacement(base, version, newest[base]),
             )
         if isinstance(seen, Failed):
             continue
@@ -114,7 +129,7 @@ def findings(case: Case, crew: Crew, level: Level) -> Iterator[Finding]:
                 path=path,
                 bytes=seen.verification.bytes,
                 evidence={"damages": [str(damage) for damage in seen.verification.damages]},
-                mend=("rollback", base.path),
+                mend=_replacement(base, version, newest[base]),
             )
         elif seen.difference is not None:
             than = "its manifest says" if seen.has_manifest else "the Model that it came from"
@@ -124,8 +139,15 @@ def findings(case: Case, crew: Crew, level: Level) -> Iterator[Finding]:
                 artifact_id=about,
                 path=path,
                 evidence={"manifest": seen.has_manifest},
-                mend=("rollback", base.path),
+                mend=_replacement(base, version, newest[base]),
             )
+
+
+def _replacement(base: Place, version: Version, newest: Version) -> tuple[str, ...]:
+    """What takes a version out of service: only of the newest must another one take the place."""
+    if version == newest:
+        return ("rollback", base.path, "--withdraw")
+    return ("withdraw", base.path, str(version.number), "--reason", "found by audit")
 
 
 def _pushes(case: Case) -> Mapping[Place, tuple[int, ...]]:

@@ -13,6 +13,7 @@ from tfx_janitor.cli import (
     payloads,
     pinning,
     remembering,
+    reporting,
     serving,
 )
 from tfx_janitor.cli.exits import CommandsThatAnswer
@@ -48,6 +49,7 @@ app.command()(acting.restore)
 app.command()(deciding.explain)
 app.command()(lineage.lineage)
 app.command()(auditing.audit)
+app.command()(reporting.report)
 app.command()(mending.discard)
 app.command()(mending.forget)
 app.command()(mending.close)
@@ -58,3 +60,5 @@ app.command()(pinning.unpin)
 app.command()(pinning.pins)
 app.command()(remembering.history)
 app.command()(serving.rollback)
+app.command()(serving.withdraw)
+app.command()(serving.adopt)

@@ -1,4 +1,4 @@
-"""`rollback`: puts a version of before back into service."""
+"""`rollback`, `withdraw` and `adopt`: what a person does about the versions that model servers watch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tfx_janitor.cli.acting import at_work, names_of, tell
 from tfx_janitor.cli.exits import finish
 from tfx_janitor.cli.options import Format, Level, ModelLevel, Now, OutputFormat, moment_ms
 from tfx_janitor.cli.printing import print_json, show
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from tfx_janitor.verified_pusher.rollback import Choice
 
 
+Base = Annotated[str, typer.Argument(metavar="BASE_DIR", help="The directory that the model server watches.")]
+
+
 def rollback(
     ctx: typer.Context,
-    base: Annotated[
-        str, typer.Argument(metavar="BASE_DIR", help="The directory that the model server watches.")
-    ],
+    base: Base,
     to: Annotated[
         int | None,
         typer.Option(
@@ -33,6 +35,10 @@ def rollback(
             "if not given.",
         ),
     ] = None,
+    withdraw: Annotated[
+        bool,
+        typer.Option("--withdraw", help="Also take the version that was rolled back from out of service."),
+    ] = False,
     level: Level = ModelLevel.CHECKSUMS,
     now: Now = None,
     format: OutputFormat = Format.TABLE,
@@ -52,23 +58,123 @@ def rollback(
         done = rollbacks.put_back(
             choice, execution=Execution(), now_ms=clock_ms() if now_ms is None else now_ms, level=depth
         )
-        _tell(choice, done, depth, format, recorded={})
+        problem = _withdraw_unrecorded(choice) if withdraw else None
+        _tell(choice, done, depth, format, recorded={}, withdrawn=withdraw, problem=problem)
         return
     from tfx_janitor.verified_pusher.rollback_act import roll_back
+    from tfx_janitor.verified_pusher.withdrawal import withdraw as take_out
 
+    problem = None
     with opened(ctx, now=now, readonly=False) as site:
         made = roll_back(site, base, level=depth, to=to)
+        if withdraw and made.choice.current is not None:
+            reason = f"rolled back by act {made.act_id}"
+            # That servers have it loaded is why it goes: they load what was put back.
+            outcomes = take_out(site, base, made.choice.current, reason=reason, in_use=lambda _: False)
+            problem = next((outcome.detail for outcome in outcomes if not outcome.well), None)
     recorded = {"metadata": site.metadata, "act": made.act_id, "pushed_model": made.pushed_model_id}
-    _tell(made.choice, made.push, depth, format, recorded=recorded)
+    _tell(made.choice, made.push, depth, format, recorded=recorded, withdrawn=withdraw, problem=problem)
 
 
-def _tell(choice: Choice, done: Push, level: Depth, format: Format, *, recorded: dict[str, Any]) -> None:
-    damaged = [one for one in choice.passed_over if one.damaged]
+def withdraw(
+    ctx: typer.Context,
+    base: Base,
+    version: Annotated[int, typer.Argument(metavar="VERSION", min=0, help="What goes.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; the history tells it.")],
+    server: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--server", metavar="HOST:PORT/MODEL", help="A model server that must not have it loaded."
+        ),
+    ] = None,
+    now: Now = None,
+    format: OutputFormat = Format.TABLE,
+) -> None:
+    """Take one version out of service that is not the newest.
+
+    It disappears in one rename, and its bytes are deleted.
+    """
+    from tfx_janitor.verified_pusher.options import checked_model_servers
+    from tfx_janitor.verified_pusher.serving import in_use_by_any
+    from tfx_janitor.verified_pusher.withdrawal import withdraw as carry_out
+
+    in_use = in_use_by_any(checked_model_servers(server or ()))
+    with at_work(ctx, "withdraw", format, now=now) as site:
+        outcomes = carry_out(site, base, version, reason=reason, in_use=in_use)
+        names = names_of(site.store, outcomes)
+    tell("withdraw", site, outcomes, names, format)
+
+
+def adopt(
+    ctx: typer.Context,
+    base: Base,
+    version: Annotated[int, typer.Argument(metavar="VERSION", min=0, help="What no lineage tells of.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; the history tells it.")],
+    now: Now = None,
+    format: OutputFormat = Format.TABLE,
+) -> None:
+    """Record a PushedModel for a version that is served, and that no lineage tells of.
+
+    The Model that it is a copy of is found by its manifest or its bytes, and is held from then on.
+    """
+    from tfx_janitor.report.text import text
+    from tfx_janitor.verified_pusher.adoption import adopt as carry_out
+
+    with opened(ctx, now=now, readonly=False) as site:
+        done = carry_out(site, base, version, reason=reason)
+    source = None if done.source is None else done.source.artifact_id
     if format is Format.JSON:
-        print_json(_document(choice, done, level, recorded))
+        print_json(
+            {
+                "schema": "tfx-janitor/adoption/v1",
+                "metadata": site.metadata,
+                "version": done.version,
+                "act": done.act_id,
+                "pushed_model": done.pushed_model_id,
+                "source_artifact_id": source,
+            }
+        )
+        return
+    behind = "no Model in the store is what it serves" if source is None else f"it serves Model {source}"
+    show(
+        text(f"version {done.version} is PushedModel {done.pushed_model_id} now, by act {done.act_id}"),
+        text(f"  {behind}", "dim"),
+    )
+
+
+def _withdraw_unrecorded(choice: Choice) -> str | None:
+    import os
+
+    from tfx_janitor.verified_pusher.retirement import withdraw as take_out
+    from tfx_janitor.verified_pusher.staging import Corner
+
+    if choice.current is None:
+        return None
+    real = os.path.realpath(choice.base)
+    with Corner(real).alone():
+        return take_out(real, choice.current)
+
+
+def _tell(
+    choice: Choice,
+    done: Push,
+    level: Depth,
+    format: Format,
+    *,
+    recorded: dict[str, Any],
+    withdrawn: bool,
+    problem: str | None,
+) -> None:
+    damaged = [one for one in choice.passed_over if one.damaged]
+    gone = choice.current if withdrawn and problem is None else None
+    if format is Format.JSON:
+        document = _document(choice, done, level, recorded)
+        print_json({**document, "withdrawn": gone, "problem": problem})
     else:
-        _show(choice, done, level, recorded)
-    finish(not damaged)
+        _show(choice, done, level, recorded, gone)
+        if problem is not None:
+            show(f"version {choice.current} is still in service: {problem}")
+    finish(not damaged and problem is None)
 
 
 def _document(choice: Choice, done: Push, level: Depth, recorded: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +202,7 @@ def _document(choice: Choice, done: Push, level: Depth, recorded: dict[str, Any]
     }
 
 
-def _show(choice: Choice, done: Push, level: Depth, recorded: dict[str, Any]) -> None:
+def _show(choice: Choice, done: Push, level: Depth, recorded: dict[str, Any], gone: int | None) -> None:
     from tfx_janitor.report.text import text
 
     target = choice.target
@@ -112,6 +218,8 @@ def _show(choice: Choice, done: Push, level: Depth, recorded: dict[str, Any]) ->
     lines += [text(f"  passed over version {one.version}: it {one.why}") for one in choice.passed_over]
     if recorded:
         lines.append(text(f"recorded as act {recorded['act']}, PushedModel {recorded['pushed_model']}"))
-    if choice.current is not None:
+    if gone is not None:
+        lines.append(text(f"version {gone} is out of service"))
+    elif choice.current is not None:
         lines.append(text(f"undo: tfx-janitor rollback {shlex.quote(choice.base)} --to {choice.current}"))
     show(*lines)

@@ -63,7 +63,7 @@ def list_checkpoints(uri: str) -> tuple[CheckpointFact, ...]:
 
 def verify_checkpoint(order: CheckpointOrder) -> Verified:
     """Whether one checkpoint is whole."""
-    for checkpoint in checkpoints.read_directory(order.directory).checkpoints:
+    for checkpoint in checkpoints.list_checkpoints(order.directory):
         if checkpoint.name == order.name:
             return _summed([checkpoints.verify(order.directory, checkpoint, order.level)], order.level)
     return Verified(False, f"{order.name} is gone")

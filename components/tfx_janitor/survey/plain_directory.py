@@ -19,7 +19,7 @@ from tfx_janitor.payload.verification import Level
 from tfx_janitor.policy.schema import CheckpointRule
 from tfx_janitor.retention.decide import judge_checkpoints
 from tfx_janitor.retention.facts import CheckpointFact
-from tfx_janitor.retention.plan import CheckpointDecision, Reason
+from tfx_janitor.retention.plan import CheckpointDecision, Reason, Verdict
 from tfx_janitor.retention.timestamps import to_ms
 from tfx_janitor.survey import look
 from tfx_janitor.survey.crew import Crew, Failed
@@ -112,15 +112,17 @@ def plan_broken(path: str, crew: Crew, level: Level, *, now_ms: int) -> Director
     answers = crew.run("verify checkpoints", look.verify_checkpoint, orders)
     decisions = []
     for checkpoint, answer in zip(found, answers, strict=True):
-        told = answer.error if isinstance(answer, Failed) else answer.detail
-        whole = not isinstance(answer, Failed) and answer.whole
-        young = now_ms - checkpoint.modified_ms < to_ms(_BEING_WRITTEN)
-        verdict = "keep" if whole else "unknown" if young else "delete"
-        code = "keep.whole" if whole else "unknown.being-written" if young else "expire.broken"
+        verdict: Verdict = "unknown"
+        if isinstance(answer, Failed):
+            reason = Reason("unknown.checkpoint", answer.error)
+        elif answer.whole:
+            verdict, reason = "keep", Reason("keep.whole", answer.detail)
+        elif now_ms - checkpoint.modified_ms < to_ms(_BEING_WRITTEN):
+            reason = Reason("unknown.checkpoint", f"{answer.detail}; it may still be being written")
+        else:
+            verdict, reason = "delete", Reason("expire.broken", answer.detail)
         decisions.append(
-            CheckpointDecision(
-                "", checkpoint.name, checkpoint.step, checkpoint.bytes, verdict, (Reason(code, told),)
-            )
+            CheckpointDecision("", checkpoint.name, checkpoint.step, checkpoint.bytes, verdict, (reason,))
         )
     return DirectoryPlan(directory, tuple(decisions))
 

@@ -6,11 +6,13 @@ Also of versions that are no longer served: the archive at a PushedModel's own U
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tfx_janitor.lineage.snapshot import INPUTS, OUTPUTS
+from tfx_janitor.deletion import acts
+from tfx_janitor.deletion.site import Site
+from tfx_janitor.lineage.snapshot import ACT_TYPE_PREFIX, INPUTS, OUTPUTS, ArtifactState, EventKind
 from tfx_janitor.payload import places
 from tfx_janitor.payload.places import PlaceError
 from tfx_janitor.verified_pusher import versions
@@ -118,3 +120,56 @@ def _ends(events: Iterable[Any], kinds: Sequence[int]) -> set[tuple[int, int]]:
 
 def _models_first_newest_first(source: Source) -> tuple[bool, int]:
     return source.artifact_type != _SOURCES[0], -(source.artifact_id or 0)
+
+
+def record(site: Site, act_id: int, kind: acts.Kind, properties: Mapping[str, int | str]) -> int:
+    """Writes the PushedModel that an act made, with its event, in one transaction.
+
+    Args:
+      act_id: MLMD id of the act, which makes one at most.
+      kind: of the act.
+      properties: custom properties, as our Pusher gives them.
+
+    Returns:
+      Its MLMD id.
+    """
+    from ml_metadata import errors
+    from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+    artifact = mlmd.Artifact(
+        type_id=_type_id(site.store),
+        name=f"{ACT_TYPE_PREFIX}{kind}:{act_id}",
+        # Not an archive of its own: the version itself. While it stands, it is held.
+        uri=str(properties["pushed_destination"]),
+        state=int(ArtifactState.LIVE),  # pyright: ignore[reportArgumentType]
+    )
+    for name, value in properties.items():
+        if isinstance(value, int):
+            artifact.custom_properties[name].int_value = value
+        else:
+            artifact.custom_properties[name].string_value = value
+    event = mlmd.Event(
+        execution_id=act_id,
+        type=int(EventKind.OUTPUT),  # pyright: ignore[reportArgumentType]
+        milliseconds_since_epoch=site.now_ms,
+    )
+    event.path.steps.add().key = "pushed_model"
+    event.path.steps.add().index = 0
+    try:
+        return site.store.put_lineage_subgraph([], [artifact], [], [(None, 0, event)])[1][0]
+    except errors.AlreadyExistsError:
+        # No other act's PushedModel has its name: it was written by an attempt that went unanswered.
+        written = site.store.get_artifact_by_type_and_name(TYPE, artifact.name)
+        if written is None:
+            raise
+        return written.id
+
+
+def _type_id(store: Any) -> int:
+    from ml_metadata import errors
+    from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+    try:
+        return store.get_artifact_type(TYPE).id
+    except errors.NotFoundError:
+        return store.put_artifact_type(mlmd.ArtifactType(name=TYPE))

@@ -10,13 +10,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from tfx_janitor.deletion import acts
 from tfx_janitor.deletion.acts import Act, Outcome, Touch
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.errors import JanitorError
-from tfx_janitor.lineage.snapshot import ACT_TYPE_PREFIX, ArtifactState, EventKind
 from tfx_janitor.payload.verification import Level
 from tfx_janitor.verified_pusher import manifest, pushed_models, rollback, versions
 from tfx_janitor.verified_pusher.errors import ManifestError
@@ -116,7 +114,7 @@ def _interrupted(site: Site, base: str) -> Iterator[tuple[Act, Manifest, str]]:
 def _record(site: Site, act_id: int, touches: Iterable[Touch], version: Manifest, directory: str) -> int:
     """Writes the PushedModel of a version that was put back, and ends the act; returns its MLMD id."""
     assert version.rollback is not None, "what a rollback pushed says so"
-    made = _put(site, act_id, _properties(version, directory))
+    made = pushed_models.record(site, act_id, "rollback", _properties(version, directory))
     became = {
         "put back": ("put back", f"version {version.rollback.version} as version {version.version}"),
         "replace": ("replaced", f"version {version.rollback.instead_of} by version {version.version}"),
@@ -144,47 +142,3 @@ def _properties(version: Manifest, directory: str) -> dict[str, int | str]:
         pushed_models.PUT_BACK: None if version.rollback is None else version.rollback.version,
     }
     return {name: value for name, value in given.items() if value is not None}
-
-
-def _put(site: Site, act_id: int, properties: dict[str, int | str]) -> int:
-    """Writes the PushedModel with its event, in one transaction, and returns its id."""
-    from ml_metadata import errors
-    from ml_metadata.proto import metadata_store_pb2 as mlmd
-
-    artifact = mlmd.Artifact(
-        type_id=_type_id(site.store),
-        name=f"{ACT_TYPE_PREFIX}rollback:{act_id}",
-        # Not an archive of its own: the version itself. While it stands, it is held.
-        uri=str(properties["pushed_destination"]),
-        state=int(ArtifactState.LIVE),  # pyright: ignore[reportArgumentType]
-    )
-    for name, value in properties.items():
-        if isinstance(value, int):
-            artifact.custom_properties[name].int_value = value
-        else:
-            artifact.custom_properties[name].string_value = value
-    event = mlmd.Event(
-        execution_id=act_id,
-        type=int(EventKind.OUTPUT),  # pyright: ignore[reportArgumentType]
-        milliseconds_since_epoch=site.now_ms,
-    )
-    event.path.steps.add().key = "pushed_model"
-    event.path.steps.add().index = 0
-    try:
-        return site.store.put_lineage_subgraph([], [artifact], [], [(None, 0, event)])[1][0]
-    except errors.AlreadyExistsError:
-        # No other act's PushedModel has its name: it was written by an attempt that went unanswered.
-        written = site.store.get_artifact_by_type_and_name(pushed_models.TYPE, artifact.name)
-        if written is None:
-            raise
-        return written.id
-
-
-def _type_id(store: Any) -> int:
-    from ml_metadata import errors
-    from ml_metadata.proto import metadata_store_pb2 as mlmd
-
-    try:
-        return store.get_artifact_type(pushed_models.TYPE).id
-    except errors.NotFoundError:
-        return store.put_artifact_type(mlmd.ArtifactType(name=pushed_models.TYPE))

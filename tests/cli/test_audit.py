@@ -1,0 +1,252 @@
+"""`audit` as its users meet it: what it prints, its exit codes, and that each command it prints mends."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.builders import (
+    History,
+    Retraining,
+    damage_checkpoint,
+    damage_saved_model,
+    keep_models,
+)
+from tests.cli.conftest import Call
+
+RULES = [
+    keep_models(last=9),
+    {"name": "rest", "match": {"type": ["Examples", "ModelRun", "ModelBlessing"]}, "keep": {"last": 9}},
+]
+OLD = 3 * 3600
+
+
+@pytest.fixture
+def runs(history: History) -> list[Retraining]:
+    pipeline = history.pipeline()
+    return [pipeline.retrain(steps=(1, 2, 3)) for _ in range(3)]
+
+
+@pytest.fixture
+def policy(history: History) -> Path:
+    return history.policy_file(rules=RULES, orphans={"older_than": "14d"}, stale_after=None)
+
+
+def aged(directory: Path) -> None:
+    """As if nobody had written there for hours."""
+    for path in directory.rglob("*"):
+        seconds = path.stat().st_mtime - OLD
+        os.utime(path, (seconds, seconds))
+
+
+def missing(history: History, run: Retraining) -> None:
+    shutil.rmtree(run.model.path)
+
+
+def split_gone(history: History, run: Retraining) -> None:
+    shutil.rmtree(run.examples.path / "Split-eval")
+
+
+def bit_flipped(history: History, run: Retraining) -> None:
+    damage_saved_model(run.model.path)
+
+
+def emptied(history: History, run: Retraining) -> None:
+    for path in (run.model.path / "Format-Serving" / "variables").iterdir():
+        path.unlink()
+
+
+def checkpoint_broken(history: History, run: Retraining) -> None:
+    damage_checkpoint(run.model_run.path, "ckpt-1")
+    aged(run.model_run.path)
+
+
+def checkpoint_gone(history: History, run: Retraining) -> None:
+    for path in run.model_run.path.glob("ckpt-3.*"):
+        path.unlink()
+
+
+def state_unreadable(history: History, run: Retraining) -> None:
+    (run.model_run.path / "checkpoint").write_bytes(b"\xff{")
+
+
+def deleted_by_somebody(history: History, run: Retraining) -> None:
+    history.set_state(run.model, "DELETED")
+
+
+def twice_recorded(history: History, run: Retraining) -> None:
+    history.pipeline("elsewhere").run().import_model(run.model.path)
+
+
+def named_by_nobody(history: History, run: Retraining) -> None:
+    history.set_property(run.blessing, "current_model_id", 4711)
+
+
+def copied_there(history: History, run: Retraining) -> None:
+    shutil.copytree(run.push.destination, run.push.destination.parent / "1800000000")
+
+
+def old_version_tampered_with(history: History, run: Retraining) -> None:
+    (run.push.destination / "note").write_text("tampered with")
+
+
+def marked_by_somebody(history: History, run: Retraining) -> None:
+    history.set_state(run.model, "MARKED_FOR_DELETION")
+
+
+def died(history: History, run: Retraining) -> None:
+    run.run.consume(run.model, state="RUNNING")
+
+
+@pytest.mark.parametrize(
+    ("code", "make", "days"),
+    [
+        ("missing-payload", missing, 0),
+        ("partial-payload", split_gone, 0),
+        ("damaged-model", bit_flipped, 0),
+        ("emptied-variables", emptied, 0),
+        ("broken-checkpoint", checkpoint_broken, 0),
+        ("stale-checkpoint-state", checkpoint_gone, 0),
+        ("stale-checkpoint-state", state_unreadable, 0),
+        ("undeleted-payload", deleted_by_somebody, 0),
+        ("shared-payload", twice_recorded, 0),
+        ("stale-execution", died, 8),
+        ("dangling-reference", named_by_nobody, 0),
+        ("unaccounted-version", copied_there, 0),
+        ("diverged-version", old_version_tampered_with, 0),
+        ("stuck-mark", marked_by_somebody, 0),
+    ],
+)
+def test_the_command_that_is_printed_mends(
+    on: Call,
+    history: History,
+    runs: list[Retraining],
+    policy: Path,
+    code: str,
+    make: Callable[[History, Retraining], None],
+    days: int,
+) -> None:
+    make(history, runs[0])
+    moment = ["--now", _iso(history, days)]
+    found = on("audit", "--policy", policy, "--verify", "checksums", *moment)
+    assert found.code == 1
+    commands = _commands(found.out)
+    assert f" {code} " in found.out and commands
+    for command in commands:
+        assert on(*command).code == 0, command
+    again = on("audit", "--policy", policy, "--verify", "checksums", *moment)
+    assert f" {code} " not in again.out, again.out
+
+
+def test_a_served_version_that_is_damaged_is_replaced(
+    on: Call, history: History, runs: list[Retraining], policy: Path
+) -> None:
+    damage_saved_model(runs[2].push.destination)
+    # What is older holds the same, and would not be taken.
+    (runs[1].push.destination / "assets.extra").mkdir()
+    (runs[1].push.destination / "assets.extra" / "note").write_text("another one")
+    shutil.copytree(
+        runs[1].push.destination / "assets.extra", runs[1].model.path / "Format-Serving" / "assets.extra"
+    )
+    found = on("audit", "--policy", policy, "--verify", "checksums")
+    (command,) = _commands(found.out)
+    assert command[0] == "rollback"
+    assert on(*command).code == 0
+    assert not runs[2].push.destination.exists()
+    assert on("audit", "--policy", policy, "--verify", "checksums").code == 0
+
+
+def test_what_was_pushed_unblessed_is_replaced(on: Call, history: History, policy: Path) -> None:
+    pipeline = history.pipeline()
+    good = pipeline.retrain()
+    (good.push.destination / "assets.extra").mkdir()
+    (good.push.destination / "assets.extra" / "note").write_text("another one")
+    shutil.copytree(
+        good.push.destination / "assets.extra", good.model.path / "Format-Serving" / "assets.extra"
+    )
+    bad = pipeline.retrain(blessed=False, pushed=False).run.push()
+    found = on("audit", "--policy", policy)
+    assert " unblessed-push " in found.out
+    (command,) = _commands(found.out)
+    assert on(*command).code == 0
+    assert not bad.destination.exists()
+    assert on("audit", "--policy", policy).code == 0
+
+
+def test_an_orphan_goes_with_gc(on: Call, history: History, runs: list[Retraining]) -> None:
+    history.pipeline().run().start_training(steps=(1, 2))
+    policy = history.policy_file(rules=RULES, orphans={"older_than": "14d"}, stale_after="1d")
+    later = ["--now", _iso(history, 30)]
+    found = on("audit", "--policy", policy, *later)
+    assert " orphan-directory " in found.out
+    (command,) = _commands(found.out)
+    assert on(*command, *later).code == 0
+    assert on("audit", "--policy", policy, *later).code == 0
+
+
+def test_a_state_that_came_to_life_again_is_put_right(
+    on: Call, history: History, runs: list[Retraining]
+) -> None:
+    policy = history.policy_file(rules=[keep_models(last=1)])
+    for run in runs[:2]:
+        shutil.rmtree(run.push.destination)
+    assert on("gc", "--policy", policy).code == 0
+    assert history.state(runs[0].model) == "DELETED"
+    history.set_state(runs[0].model, "LIVE")
+    found = on("audit", "--policy", policy)
+    assert " resurrected-state " in found.out
+    (command,) = _commands(found.out)
+    assert on(*command).code == 0
+    assert on("audit", "--policy", policy).code == 0
+
+
+def test_a_store_in_good_order_is_0(on: Call, runs: list[Retraining], policy: Path) -> None:
+    answer = on("audit", "--policy", policy)
+    assert answer.code == 0
+    assert answer.out == "18 artifacts, 12 executions looked at (structure): nothing found\n"
+
+
+def test_it_fails_only_on_what_is_bad_enough(
+    on: Call, history: History, runs: list[Retraining], policy: Path
+):
+    twice_recorded(history, runs[0])
+    assert on("audit", "--policy", policy).code == 1
+    assert on("audit", "--policy", policy, "--fail-on", "warning").code == 0
+    assert on("audit", "--policy", policy, "--fail-on", "never").code == 0
+
+
+def test_json_has_stable_codes(on: Call, history: History, runs: list[Retraining], policy: Path) -> None:
+    missing(history, runs[0])
+    document = on("audit", "--policy", policy, "--format", "json").json
+    assert document["schema"] == "tfx-janitor/audit/v1"
+    assert document["summary"]["by_code"] == {"missing-payload": 1}
+    (finding,) = document["findings"]
+    assert finding["severity"] == "error"
+    assert finding["artifact_id"] == runs[0].model.id
+    assert finding["mend"][:2] == ["forget", str(runs[0].model.id)]
+
+
+def test_it_changes_nothing(on: Call, history: History, runs: list[Retraining], policy: Path) -> None:
+    missing(history, runs[0])
+    before = history.database.read_bytes()
+    on("audit", "--policy", policy, "--verify", "checksums")
+    assert history.database.read_bytes() == before
+
+
+def _commands(printed: str) -> list[list[str]]:
+    """The commands that mend, as a shell would take them apart."""
+    lines = [line.strip().removeprefix("mend: ") for line in printed.splitlines() if "mend: " in line]
+    commands = [shlex.split(line) for line in lines]
+    assert all(command[0] == "tfx-janitor" for command in commands)
+    return [command[1:] for command in commands]
+
+
+def _iso(history: History, days: int) -> str:
+    from tfx_janitor.retention.timestamps import to_iso
+
+    return to_iso(history.later(days=days))
