@@ -10,6 +10,7 @@ from tfx_janitor.retention.plan import CheckpointDecision, Decision, Reason
 _BRIEF = {
     "hold.active-execution": "in use",
     "hold.active-run": "its run is not over",
+    "hold.claimed": "an artifact claims a part",
     "hold.evidence": "tells a metric",
     "hold.external": "external",
     "hold.latest-blessed": "latest blessed",
