@@ -7,35 +7,31 @@ point leaves an act that never ended, and what it began the next purge finishes.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from tfx_janitor.deletion import acts, orphan_purge
-from tfx_janitor.deletion.acts import Act, Outcome, Touch
-from tfx_janitor.deletion.batches import IN_HAND, in_batches, not_begun
-from tfx_janitor.deletion.checkpoints import PruneOrder, prune
+from tfx_janitor.deletion import acts, checkpoint_purge, orphan_purge
+from tfx_janitor.deletion.acts import Act, Kind, Outcome, Touch
+from tfx_janitor.deletion.batches import in_batches, not_begun
 from tfx_janitor.deletion.claim import Condemned, carry_out, trash_label
-from tfx_janitor.deletion.marks import (
-    CheckpointMark,
-    CheckpointName,
-    artifact_marks,
-    checkpoint_marks,
-    closings,
-)
+from tfx_janitor.deletion.marks import artifact_marks
 from tfx_janitor.deletion.overtaken import unless_overtaken
-from tfx_janitor.deletion.remove import Removed, is_tidy
+from tfx_janitor.deletion.remove import is_tidy
 from tfx_janitor.deletion.seals import ALTERED, as_written
 from tfx_janitor.deletion.second_judgement import SecondJudgement
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
 from tfx_janitor.deletion.whole import check_whole
 from tfx_janitor.lineage.snapshot import ArtifactState, Snapshot
-from tfx_janitor.payload.places import Place, resolve, unfollowed
+from tfx_janitor.payload.places import Place, unfollowed
 from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.plan import Reason
-from tfx_janitor.survey.crew import Failed
+
+_MARKING: tuple[Kind, ...] = ("apply", "mend")
+_NO_REASON = Reason("", "")
 
 
 def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]:
@@ -55,56 +51,83 @@ def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]
     # Rows before acts: a mark that is made in between is seen in its own grace, not in that of an older one.
     snapshot = site.read()
     known = acts.read(site.store)
-    judges = SecondJudgement(site, snapshot, policy)
-    outcomes: list[Outcome] = []
     # A grace or a policy that somebody altered after the marking must not decide what goes.
-    altered = {act.id for act in known if act.kind in ("apply", "mend") and not as_written(act)}
-    going: dict[str, list[Condemned]] = defaultdict(list)
-    needed: list[tuple[Condemned, Reason]] = []
-    unknown: list[Outcome] = []
-    for item in _standing(site, snapshot, known):
-        mark = item.mark
-        if mark.act.id in altered:
-            outcomes.append(Outcome(item.artifact_id, "skipped", ALTERED.format(mark.act.id)))
-            continue
-        if item.vanished:
-            # The point of no return was passed, but whoever passed it did not live to come to the end; or
-            # what is gone is called by another state again.
-            going[mark.act.details["policy_digest"]].append(item)
-            continue
-        if item.state == ArtifactState.DELETED:
-            occupant = judges.occupant(mark.act, item.row, item.place)
-            if occupant is None:
-                going[mark.act.details["policy_digest"]].append(item)
-            else:
-                outcomes.append(
-                    Outcome(item.artifact_id, "skipped", f"its purge was cut off; now {occupant}")
-                )
-            continue
-        decision = judges.of(mark.act, item.artifact_id)
-        if mark.discarded and decision is not None and decision.verdict == "keep":
-            # A person's word takes the place of the rules, but of no hold: while one holds, it stays marked.
-            if any(reason.code.startswith("hold.") for reason in decision.reasons):
-                continue
-            decision = dataclasses.replace(decision, verdict="delete")
-        if decision is None or decision.verdict == "keep":
-            why = Reason("keep.ungoverned", "no rule governs it") if decision is None else decision.reasons[0]
-            needed.append((item, why))
-        elif decision.verdict == "unknown":
-            why = next(r for r in decision.reasons if r.code.startswith("unknown."))
-            unknown.append(Outcome(item.artifact_id, "skipped", f"{why.code}: {why.detail}"))
-        elif not mark.due(site.now_ms):
-            continue
-        elif judges.place(mark.act, item.row) in (None, item.place) or os.path.islink(item.place.path):
-            # A link is judged by where it leads, and goes itself.
-            going[mark.act.details["policy_digest"]].append(item)
-        else:
-            judged = judges.place(mark.act, item.row)
-            detail = f"it lay at {judged} when it was judged, and now lies at {item.place}"
-            outcomes.append(Outcome(item.artifact_id, "skipped", detail))
-    outcomes += unless_overtaken(site, snapshot, unknown)
-    outcomes += _rescue(site, snapshot, needed)
-    for group in going.values():
+    altered = frozenset(act.id for act in known if act.kind in _MARKING and not as_written(act))
+    judges = SecondJudgement(site, snapshot, policy)
+    fates = [_fate(site, judges, altered, item) for item in _standing(site, snapshot, known)]
+    outcomes = [fate.outcome for fate in fates if fate.kind == "leave"]
+    outcomes += unless_overtaken(site, snapshot, [fate.outcome for fate in fates if fate.kind == "doubt"])
+    outcomes += _rescue(site, snapshot, [(fate.item, fate.why) for fate in fates if fate.kind == "rescue"])
+    outcomes += _remove(site, snapshot, judges, [fate.item for fate in fates if fate.kind == "remove"])
+    outcomes += checkpoint_purge.purge(site, snapshot, known, judges, altered)
+    outcomes += orphan_purge.purge(site, snapshot, known, judges, altered)
+    return outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class _Fate:
+    """What is to become of an artifact.
+
+    Attributes:
+      kind: "remove" and "rescue"; "wait" for its grace or a hold; "leave", for it may not go now; "doubt",
+        for nobody understands it, unless another janitor has taken it since.
+      why: it is rescued, or left.
+    """
+
+    item: Condemned
+    kind: Literal["remove", "rescue", "wait", "leave", "doubt"]
+    why: Reason = _NO_REASON
+
+    @property
+    def outcome(self) -> Outcome:
+        """Of what is left as it is."""
+        detail = f"{self.why.code}: {self.why.detail}" if self.why.code else self.why.detail
+        return Outcome(self.item.artifact_id, "skipped", detail)
+
+
+def _fate(site: Site, judges: SecondJudgement, altered: Collection[int], item: Condemned) -> _Fate:
+    mark = item.mark
+    if mark.act.id in altered:
+        return _Fate(item, "leave", Reason("", ALTERED.format(mark.act.id)))
+    if item.vanished:
+        # The point of no return was passed, but whoever passed it did not live to come to the end; or what is
+        # gone is called by another state again.
+        return _Fate(item, "remove")
+    if item.state == ArtifactState.DELETED:
+        occupant = judges.occupant(mark.act, item.row, item.place)
+        if occupant is None:
+            return _Fate(item, "remove")
+        return _Fate(item, "leave", Reason("", f"its purge was cut off; now {occupant}"))
+    decision = judges.of(mark.act, item.artifact_id)
+    if decision is None:
+        return _Fate(item, "rescue", Reason("keep.ungoverned", "no rule governs it"))
+    if decision.verdict == "unknown":
+        return _Fate(item, "doubt", next(r for r in decision.reasons if r.code.startswith("unknown.")))
+    if decision.verdict == "keep":
+        if not mark.discarded:
+            return _Fate(item, "rescue", decision.reasons[0])
+        # A person's word takes the place of the rules, but of no hold: while one holds, it stays marked.
+        if any(reason.code.startswith("hold.") for reason in decision.reasons):
+            return _Fate(item, "wait")
+    if not mark.due(site.now_ms):
+        return _Fate(item, "wait")
+    judged = judges.place(mark.act, item.row)
+    # A link is judged by where it leads, and goes itself.
+    if judged in (None, item.place) or os.path.islink(item.place.path):
+        return _Fate(item, "remove")
+    detail = f"it lay at {judged} when it was judged, and now lies at {item.place}"
+    return _Fate(item, "leave", Reason("", detail))
+
+
+def _remove(
+    site: Site, snapshot: Snapshot, judges: SecondJudgement, going: Iterable[Condemned]
+) -> list[Outcome]:
+    """Payload by payload of each policy that marked some: they may have different roots."""
+    by_policy: dict[str, list[Condemned]] = defaultdict(list)
+    for item in going:
+        by_policy[item.mark.act.details["policy_digest"]].append(item)
+    outcomes: list[Outcome] = []
+    for group in by_policy.values():
         roots = judges.roots(group[0].mark.act)
         outcomes += in_batches(
             site,
@@ -112,22 +135,7 @@ def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]
             lambda batch, roots=roots: carry_out(site, snapshot, batch, roots),
             left=lambda item: not_begun(item.artifact_id),
         )
-    inside = [m for m in checkpoint_marks(known) if _is_ours(site, snapshot, m.artifact_id)]
-    outcomes += [
-        Outcome(mark.artifact_id, "skipped", ALTERED.format(mark.act.id))
-        for mark in inside
-        if mark.act.id in altered
-    ]
-    due = [mark for mark in inside if mark.act.id not in altered and mark.due(site.now_ms)]
-    outcomes += in_batches(
-        site,
-        due,
-        lambda batch: _prune(site, snapshot, batch, judges),
-        left=lambda mark: not_begun(mark.artifact_id),
-        # An act closes all its marks as it ends, so it must not end before all of them were dealt with.
-        size=IN_HAND,
-    )
-    return [*outcomes, *orphan_purge.purge(site, snapshot, known, judges, frozenset(altered))]
+    return outcomes
 
 
 def _standing(site: Site, snapshot: Snapshot, known: Sequence[Act]) -> Iterable[Condemned]:
@@ -137,7 +145,7 @@ def _standing(site: Site, snapshot: Snapshot, known: Sequence[Act]) -> Iterable[
     """
     for artifact_id, mark in artifact_marks(known).items():
         row = snapshot.row(artifact_id)
-        if row is None or not _is_ours(site, snapshot, artifact_id):
+        if row is None or not site.concerns(snapshot, artifact_id):
             continue
         state = ArtifactState(int(snapshot.artifacts.state[row]))
         if state == ArtifactState.MARKED_FOR_DELETION:
@@ -152,12 +160,6 @@ def _standing(site: Site, snapshot: Snapshot, known: Sequence[Act]) -> Iterable[
             place = unfollowed(snapshot.artifacts.uri[row])
             if _has_vanished(place):
                 yield Condemned(row, artifact_id, mark, state, place, vanished=True)
-
-
-def _is_ours(site: Site, snapshot: Snapshot, artifact_id: int) -> bool:
-    """Whether an act here may touch an artifact: it is known, and of the pipeline that acts are for."""
-    row = snapshot.row(artifact_id)
-    return row is not None and site.only_pipeline in (None, snapshot.pipeline_of(row))
 
 
 def _has_vanished(place: Place) -> bool:
@@ -201,82 +203,3 @@ def _unmark(site: Site, snapshot: Snapshot, needed: Sequence[tuple[Condemned, Re
         done.append(Outcome(mark.artifact_id, "rescued" if problem is None else "skipped", detail))
     acts.end(site, act, done)
     return done
-
-
-def _prune(
-    site: Site, snapshot: Snapshot, marks: Sequence[CheckpointMark], judges: SecondJudgement
-) -> list[Outcome]:
-    """Deletes marked checkpoints that may still go; then their marks are closed.
-
-    A checkpoint that is needed again is simply planned again when it no longer is.
-    """
-    orders: list[tuple[CheckpointMark, PruneOrder]] = []
-    going: dict[str, list[CheckpointName]] = defaultdict(list)
-    for mark in marks:
-        row = snapshot.row(mark.artifact_id)
-        names = _still_going(mark, judges)
-        if row is None or not names:
-            continue
-        going[str(mark.artifact_id)] += sorted(names)
-        for order in _prune_orders(snapshot.artifacts.uri[row], mark, names, judges):
-            orders.append((mark, order))
-    details = {
-        "plan_ids": sorted({mark.act.details["plan_id"] for mark in marks}),
-        "checkpoints": going,
-        "closes": [mark.closing for mark in marks],
-    }
-    touches = [Touch(artifact_id, "prune") for artifact_id in dict.fromkeys(m.artifact_id for m, _ in orders)]
-    act = acts.begin(site, "purge", touches, details)
-    # MLMD knows no state of a checkpoint to compare and set. So whoever closes a mark says so first,
-    # and then looks whether somebody else has: a restore that began before this act keeps what it restored.
-    began_before = (other for other in acts.read(site.store, kinds=("restore",)) if other.id < act)
-    restored = closings(began_before)
-    outcomes = [
-        Outcome(mark.artifact_id, "skipped", f"checkpoints in {order.directory}: a restore was faster")
-        for mark, order in orders
-        if mark.closing in restored
-    ]
-    orders = [(mark, order) for mark, order in orders if mark.closing not in restored]
-    answers = site.crew.run("prune", prune, [order for _, order in orders])
-    outcomes += _pruned([mark.artifact_id for mark, _ in orders], [order for _, order in orders], answers)
-    acts.end(site, act, outcomes)
-    return outcomes
-
-
-def _still_going(mark: CheckpointMark, judges: SecondJudgement) -> set[CheckpointName]:
-    """Marked checkpoints that every policy in question still lets go, and those half gone already."""
-    judgements = judges.all_of(mark.act, mark.artifact_id)
-    if not judgements or any(decision.verdict == "delete" for decision in judgements):
-        return set()
-    going = set(mark.names)
-    for decision in judgements:
-        going &= {(c.directory, c.name) for c in decision.prunes}
-    return going | mark.begun
-
-
-def _prune_orders(
-    uri: str, mark: CheckpointMark, names: Collection[CheckpointName], judges: SecondJudgement
-) -> Iterable[PruneOrder]:
-    decision = judges.all_of(mark.act, mark.artifact_id)[0]
-    for directory in sorted({directory for directory, _ in names}):
-        here = {name for where, name in names if where == directory}
-        begun = {name for where, name in mark.begun if where == directory}
-        judged = {c.name: c.verdict for c in decision.checkpoints if c.directory == directory}
-        yield PruneOrder(
-            directory=os.path.normpath(os.path.join(resolve(uri).path, directory)),
-            names=tuple(sorted(name for name in here if judged.get(name) == "delete")),
-            half_gone=tuple(sorted(here & begun)),
-            not_restorable=tuple(sorted(name for name, verdict in judged.items() if verdict == "unknown")),
-            roots=judges.roots(mark.act),
-        )
-
-
-def _pruned(
-    owners: Sequence[int], orders: Sequence[PruneOrder], answers: Sequence[Removed | Failed]
-) -> Iterable[Outcome]:
-    for artifact_id, order, answer in zip(owners, orders, answers, strict=True):
-        if isinstance(answer, Failed):
-            yield Outcome(artifact_id, "failed", f"checkpoints in {order.directory}: {answer.error}")
-        else:
-            names = ", ".join(dict.fromkeys((*order.names, *order.half_gone)))
-            yield Outcome(artifact_id, "pruned", f"checkpoints {names}", answer.bytes)

@@ -64,6 +64,11 @@ class Site:
         """
         return read_api.read(self.store, self._reading)
 
+    def concerns(self, snapshot: Snapshot, artifact_id: int) -> bool:
+        """Whether an act here may touch an artifact: it is known, and of the pipeline that acts are for."""
+        row = snapshot.row(artifact_id)
+        return row is not None and self.only_pipeline in (None, snapshot.pipeline_of(row))
+
     def case(self, snapshot: Snapshot, policy: RetentionPolicy) -> Case:
         """What is to be judged here under a policy."""
         return Case(snapshot, policy, self.now_ms, self.own_execution, self.only_pipeline)
