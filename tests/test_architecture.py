@@ -38,10 +38,49 @@ TAKES_AWAY_OF = {
     "FileSystems.delete",
 }
 
-RENAMES_THAT_LOSE_NOTHING = {
-    "verified_pusher/rename.py: renameat2": "publishes a version, with the flag that forbids replacing",
+THROUGH_THE_SEAM = {
+    "deletion/remove.py: rename": "a payload disappears into the trash",
+    "deletion/remove.py: rmdir": "what is in the trash goes, and the trash itself",
+    "deletion/remove.py: unlink": "what is in the trash goes, and checkpoints by their names",
+    "payload/checkpoint_state.py: rename": "the new state takes the old one's place at once",
+    "payload/checkpoint_state.py: unlink": "temporary files of its own",
     "verified_pusher/rename.py: rename": "publishes a version, where the kernel lacks that flag",
-    "verified_pusher/versions.py: replace": "the new record of versions takes the old one's place at once",
+    "verified_pusher/rename.py: rename_to_free_name": "publishes a version, and never replaces one",
+    "verified_pusher/versions.py: rename": "the new record of versions takes the old one's place at once",
+}
+"""Who takes names away, and which: nobody else."""
+
+CHANGES_FILES = {
+    *("mkdir", "makedirs", "mknod", "mkfifo", "symlink", "symlink_to", "hardlink_to"),
+    *("write_text", "write_bytes", "fsync", "fdatasync", "copy_file_range", "sendfile", "pwrite", "writev"),
+    *("chmod", "fchmod", "lchmod", "chown", "fchown", "lchown", "utime", "setxattr", "removexattr"),
+    *("copyfile", "copyfileobj", "copytree", "copy2", "mkdtemp", "mkstemp", "TemporaryDirectory"),
+    *("NamedTemporaryFile", "TemporaryFile", "O_CREAT", "O_WRONLY", "O_RDWR", "O_TRUNC", "O_APPEND"),
+}
+CHANGES_FILES_OF = {"os.write", "os.link", "shutil.copy"}
+
+PAST_THE_SEAM = {
+    "payload/checkpoint_state.py: O_CREAT": "asks the seam to create a file so",
+    "payload/checkpoint_state.py: O_TRUNC": "asks the seam to create a file so",
+    "payload/checkpoint_state.py: O_WRONLY": "asks the seam to create a file so",
+    "payload/checkpoint_state.py: fchmod": "the mode of a file that is not in its place yet",
+    "verified_pusher/copying.py: O_CREAT": "asks the seam to create a file so",
+    "verified_pusher/copying.py: O_WRONLY": "asks the seam to create a file so",
+    "verified_pusher/manifest.py: O_CREAT": "asks the seam to create a file so",
+    "verified_pusher/manifest.py: O_TRUNC": "asks the seam to create a file so",
+    "verified_pusher/manifest.py: O_WRONLY": "asks the seam to create a file so",
+    "verified_pusher/staging.py: O_CREAT": "asks the seam to create a file so",
+    "verified_pusher/staging.py: O_RDWR": "opens files to lock them, and writes nothing",
+    "verified_pusher/versions.py: O_CREAT": "asks the seam to create a file so",
+    "verified_pusher/versions.py: O_TRUNC": "asks the seam to create a file so",
+    "verified_pusher/versions.py: O_WRONLY": "asks the seam to create a file so",
+}
+
+WRITES_TO_MLMD = {
+    "deletion/acts.py": "what is done",
+    "deletion/mending.py": "the state of executions that nobody ends any more",
+    "deletion/pins.py": "what must stay",
+    "deletion/states.py": "the state of artifacts",
 }
 
 ASKS_THE_CLOCK = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
@@ -68,16 +107,52 @@ def uses(tree: ast.Module) -> Iterator[str]:
             yield true_name.get(first, first) + dot + rest
 
 
-def takes_away(tree: ast.Module) -> set[str]:
+def used_of(tree: ast.Module, telling: set[str], owned: set[str]) -> set[str]:
+    """Which of the names are in use, whoever owns the first, and as those of their owners the second."""
     return {
         name.rpartition(".")[2]
         for name in uses(tree)
         if not name.startswith("tfx_janitor.")
-        and (
-            name.rpartition(".")[2] in TAKES_AWAY
-            or f".{name}".endswith(tuple(f".{of}" for of in TAKES_AWAY_OF))
-        )
+        and (name.rpartition(".")[2] in telling or f".{name}".endswith(tuple(f".{of}" for of in owned)))
     }
+
+
+def takes_away(tree: ast.Module) -> set[str]:
+    return used_of(tree, TAKES_AWAY, TAKES_AWAY_OF)
+
+
+def changes_files(tree: ast.Module) -> set[str]:
+    opened = {
+        "open or touch" for node in ast.walk(tree) if isinstance(node, ast.Call) and opens_to_write(node)
+    }
+    return used_of(tree, CHANGES_FILES, CHANGES_FILES_OF) | opened
+
+
+def opens_to_write(call: ast.Call) -> bool:
+    """Whether this is an `open` with a mode that writes, the built-in one or that of a path; or a `touch`."""
+    is_method = isinstance(call.func, ast.Attribute)
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)
+    modes = [*call.args[0 if is_method else 1 :], *(k.value for k in call.keywords if k.arg == "mode")]
+    writes = any(
+        isinstance(mode, ast.Constant)
+        and set(str(mode.value)) <= set("rwxabt+")
+        and set(str(mode.value)) & set("wxa+")
+        for mode in modes
+    )
+    return (name == "open" and writes) or (name == "touch" and is_method)
+
+
+def writes_to_mlmd(tree: ast.Module) -> bool:
+    """Whether it calls one of a store's `put_...`, or the request that such a one makes."""
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and (
+            node.func.attr.startswith("put_")
+            or (node.func.attr == "_call" and ast.unparse(node.args[0]).strip("'").startswith("Put"))
+        )
+        for node in ast.walk(tree)
+    )
 
 
 def calls_path_replace(tree: ast.Module) -> bool:
@@ -113,15 +188,57 @@ def test_lists_and_texts_may_remove_and_replace():
     assert not takes_away(ast.parse("names.remove(n); text.replace('a', 'b'); remove.vanish(place)"))
 
 
-def test_only_one_module_takes_names_away():
-    found = {
+def test_only_the_seam_takes_names_away_and_few_ask_it_to():
+    past = {module for module, tree in trees(PACKAGE) if takes_away(tree) or calls_path_replace(tree)}
+    assert past == {THE_SEAM}
+    asked = {
         f"{module}: {name}"
         for module, tree in trees(PACKAGE)
-        if module != THE_SEAM
-        for name in takes_away(tree)
+        for used in uses(tree)
+        if (name := used.removeprefix("tfx_janitor.effects.")) != used
+        and (name in TAKES_AWAY or name.startswith("rename"))
     }
-    assert found == set(RENAMES_THAT_LOSE_NOTHING)
-    assert [module for module, tree in trees(PACKAGE) if calls_path_replace(tree)] == []
+    assert asked == set(THROUGH_THE_SEAM)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os; os.mkdir(p)",
+        "import os; os.open(p, os.O_RDWR)",
+        "from os import write as w; w(descriptor, b'')",
+        "import shutil; shutil.copy(p, q)",
+        "Path(p).write_bytes(b'')",
+        "open(p, 'ab')",
+        "Path(p).open(mode='x')",
+        "Path(p).open('w')",
+        "Path(p).touch()",
+        "import tempfile; tempfile.mkdtemp()",
+    ],
+)
+def test_a_change_is_seen_in_every_spelling(code):
+    assert changes_files(ast.parse(code))
+
+
+def test_reading_and_the_seam_itself_are_no_change():
+    code = "import os; os.open(p, os.O_RDONLY); open(p, 'rb'); open('x'); effects.mkdir(p, 0o700, dir_fd=at)"
+    assert not changes_files(ast.parse(f"from tfx_janitor import effects; {code}"))
+
+
+def test_every_change_of_files_passes_the_seam():
+    found = {
+        f"{module}: {name}"
+        for folder in ("deletion", "payload", "verified_pusher")
+        for module, tree in trees(PACKAGE / folder)
+        for name in changes_files(tree)
+    }
+    assert found == set(PAST_THE_SEAM)
+
+
+def test_few_modules_of_the_deletion_write_to_mlmd():
+    folders = ("deletion", "payload", "lineage", "survey", "retention")
+    found = {m for folder in folders for m, tree in trees(PACKAGE / folder) if writes_to_mlmd(tree)}
+    assert found == set(WRITES_TO_MLMD)
 
 
 def test_deciding_never_asks_the_clock():
