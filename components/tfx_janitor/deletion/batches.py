@@ -14,6 +14,14 @@ IN_HAND = 50
 _Item = TypeVar("_Item")
 
 
+def in_hand(site: Site) -> int:
+    """How many payloads are removed without looking up whether somebody wants to stop.
+
+    As many as an act has where nobody can: a crew that starts a Beam pipeline each time is asked once.
+    """
+    return BATCH if site.stopping is None else IN_HAND
+
+
 def in_batches(
     site: Site,
     items: Sequence[_Item],

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from tfx_janitor.deletion import acts
 from tfx_janitor.deletion.acts import Act, Outcome, Touch
-from tfx_janitor.deletion.batches import IN_HAND, in_batches, not_begun
+from tfx_janitor.deletion.batches import in_batches, in_hand, not_begun
 from tfx_janitor.deletion.checkpoints import PruneOrder, prune
 from tfx_janitor.deletion.marks import CheckpointMark, CheckpointName, checkpoint_marks, closings
 from tfx_janitor.deletion.remove import Removed
@@ -50,7 +50,7 @@ def purge(
             lambda batch: _prune(site, snapshot, batch, judges),
             left=lambda mark: not_begun(mark.artifact_id),
             # An act closes all its marks as it ends, so it must not end before all of them were dealt with.
-            size=IN_HAND,
+            size=in_hand(site),
         ),
     ]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tfx_janitor.deletion import acts
 from tfx_janitor.deletion.acts import Outcome, Touch
-from tfx_janitor.deletion.batches import IN_HAND, in_batches, not_begun
+from tfx_janitor.deletion.batches import in_batches, in_hand, not_begun
 from tfx_janitor.deletion.marks import ArtifactMark
 from tfx_janitor.deletion.overtaken import unless_overtaken
 from tfx_janitor.deletion.remove import Removed, check_removable_at, finish_at, opened, vanish_at
@@ -112,7 +112,7 @@ def carry_out(
         condemned,
         lambda group: _remove(site, snapshot, group, roots),
         left=lambda item: not_begun(item.artifact_id),
-        size=IN_HAND,
+        size=in_hand(site),
     )
     done.sort(key=lambda outcome: outcome.artifact_id)
     acts.end(site, act, done)

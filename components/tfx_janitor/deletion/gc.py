@@ -34,15 +34,26 @@ class Collected:
         return (*self.applied, *self.purged)
 
 
-def collect(site: Site, policy: RetentionPolicy, *, approved: str | None = None) -> Collected:
+def collect(
+    site: Site, policy: RetentionPolicy, *, approved: str | None = None, measure_all: bool = False
+) -> Collected:
     """Plans, marks, and purges what is due, including what earlier collections marked.
+
+    Args:
+      approved: id of the plan, if a person approved that it goes beyond the limits.
+      measure_all: measures every governed payload, not only what would be deleted. Sizes are part of a plan's
+        id.
 
     Raises:
       JanitorError: another plan was approved than the one that is made now; nothing was done.
       Stopped: somebody wanted to stop while this was looking; the site's account tells what was done before.
     """
     plan = make_plan(
-        site.case(site.read(), policy), site.scouts, metadata=site.metadata, created_ms=site.now_ms
+        site.case(site.read(), policy),
+        site.scouts,
+        metadata=site.metadata,
+        created_ms=site.now_ms,
+        measure_all=measure_all,
     )
     refused = None
     applied: list[Outcome] = []

@@ -13,7 +13,7 @@ from typing import Literal
 
 from tfx_janitor.deletion import acts, seals
 from tfx_janitor.deletion.acts import Act, Outcome
-from tfx_janitor.deletion.batches import IN_HAND, in_batches
+from tfx_janitor.deletion.batches import in_batches, in_hand
 from tfx_janitor.deletion.orphan_marks import (
     OrphanMark,
     closed_by,
@@ -144,7 +144,7 @@ def purge(
         dealt_with,
         lambda batch: _carry_out(site, batch, judges),
         left=lambda fate: not_begun(fate.mark.orphan),
-        size=IN_HAND,
+        size=in_hand(site),
     )
     return outcomes
 
