@@ -306,13 +306,24 @@ class History:
         self.store.put_executions([row])
 
     def backdate(self, *artifacts: Made | int, **span: float) -> None:
-        """Moves artifacts' creation back: `backdate(model, days=30)`.
-
-        MLMD has no call for it. Another process writes it, for two SQLite libraries in one process do not
-        see each other's locks.
-        """
+        """Moves artifacts' creation back: `backdate(model, days=30)`."""
         statement = "UPDATE Artifact SET create_time_since_epoch = create_time_since_epoch - ? WHERE id = ?"
-        rows = [(to_ms(timedelta(**span)), _id(artifact)) for artifact in artifacts]
+        self._write(statement, [(to_ms(timedelta(**span)), _id(artifact)) for artifact in artifacts])
+
+    def backdate_runs(self, **span: float) -> None:
+        """Moves all that has run so far back, as if nothing had run since: `backdate_runs(days=30)`."""
+        moved = to_ms(timedelta(**span))
+        statement = (
+            "UPDATE Execution SET create_time_since_epoch = create_time_since_epoch - ?, "
+            "last_update_time_since_epoch = last_update_time_since_epoch - ?"
+        )
+        self._write(statement, [(moved, moved)])
+
+    def _write(self, statement: str, rows: Sequence[tuple[int, ...]]) -> None:
+        """Writes what MLMD has no call for.
+
+        Another process does it, for two SQLite libraries in one process do not see each other's locks.
+        """
         script = (
             "import json, sqlite3, sys; database = sqlite3.connect(sys.argv[1], timeout=60);"
             " database.executemany(sys.argv[2], json.loads(sys.argv[3])); database.commit()"

@@ -39,7 +39,8 @@ def test_old_models_go_and_checkpoints_are_pruned(past: Callable[[int], Past]):
     # The last run is the janitor's own: nothing of it is touched.
     assert runs == [["ckpt-200"]] * 3 + [["ckpt-100", "ckpt-200"]]
     assert report.status == "done" and report.well
-    assert report.counts == {"marked": 5, "purged": 2, "pruned": 3, "rescued": 0, "skipped": 0, "failed": 0}
+    happened = {done: number for done, number in report.counts.items() if number}
+    assert happened == {"marked": 5, "purged": 2, "pruned": 3}
     assert report.bytes_freed > 0
 
 

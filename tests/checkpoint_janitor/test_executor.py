@@ -116,6 +116,7 @@ def test_it_cleans_up_and_leaves_a_plan_and_a_report(started: Past):
 def test_a_policy_without_roots_is_for_the_own_pipeline_root(started: Past):
     for age, retraining in enumerate(reversed(started.retrainings)):
         started.history.backdate(retraining.model, days=2 + age)
+    started.history.backdate_runs(days=2)
     ran = Ran(started, crew=Threads(2)).do(unrooted=UNROOTED)
     # It keeps three, and has the default grace.
     assert started.models == ["MARKED_FOR_DELETION", "LIVE", "LIVE", "LIVE"]

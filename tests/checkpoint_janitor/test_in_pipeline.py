@@ -234,6 +234,7 @@ def test_what_the_author_of_a_node_attached_to_its_output_is_obeyed(tmp_path: Pa
     place.run("inception", 1, attached=newest)
     (first,) = history.store.get_artifacts_by_type("Model")
     history.backdate(first.id, days=30)
+    history.backdate_runs(days=30)
 
     seen = place.run("inception", 2, attached=newest)
     assert (seen.report["status"], seen.report["marked"]) == ("done", 1)
