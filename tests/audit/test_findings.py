@@ -19,6 +19,8 @@ from tests.builders import (
 from tfx_janitor.audit.audit import audit
 from tfx_janitor.audit.finding import CODES, Finding
 from tfx_janitor.deletion.apply import apply
+from tfx_janitor.deletion.gc import collect
+from tfx_janitor.deletion.mending import discard
 from tfx_janitor.deletion.purge import purge
 from tfx_janitor.payload.verification import Level
 from tfx_janitor.policy.schema import RetentionPolicy
@@ -247,3 +249,47 @@ def test_a_directory_that_nobody_claims(history: History, runs: list[Retraining]
     assert set(codes(findings)) == {"orphan-directory"}
     assert {finding.execution_id for finding in findings} == {execution}
     assert {finding.mend for finding in findings} == {("gc",)}
+
+
+def test_a_directory_that_is_marked_is_on_its_way_out(history: History, runs: list[Retraining]) -> None:
+    history.pipeline().run().start_training(steps=(1, 2))
+    policy = history.policy(
+        rules=[keep_models(last=9)], orphans={"older_than": "14d"}, stale_after="1d", grace="10d"
+    )
+    collect(history.site(now_ms=history.later(days=30)), policy)
+    assert found(history, policy, days=30) == []
+    # Its grace is over, and for a week nobody has come.
+    assert set(codes(found(history, policy, days=48))) == {"orphan-directory"}
+
+
+def test_what_was_discarded_and_is_held_is_not_stuck(history: History, runs: list[Retraining]) -> None:
+    policy = history.policy(rules=[keep_models(last=9)], grace="1d")
+    discard(history.site(), policy, [runs[0].model.id], "it is damaged")
+    assert found(history, policy, days=30) == []  # its copy is served
+    shutil.rmtree(runs[0].push.destination)
+    (finding,) = found(history, policy, days=30)
+    assert (finding.code, finding.artifact_id) == ("stuck-mark", runs[0].model.id)
+
+
+def test_a_version_that_is_not_whole_is_not_to_be_adopted(history: History, runs: list[Retraining]) -> None:
+    serving = runs[0].push.destination.parent
+    (serving / "1").mkdir()
+    findings = found(history)
+    assert codes(findings) == ["partial-payload", "unaccounted-version"]
+    assert {finding.mend[:3] for finding in findings} == {("withdraw", str(serving), "1")}
+
+
+def test_what_is_put_back_is_no_finding_itself(history: History) -> None:
+    pipeline = history.pipeline()
+    good = pipeline.retrain()
+    pipeline.retrain(blessed=False, pushed=False).run.push()
+    damage_saved_model(pipeline.retrain().push.destination)
+    (damaged,) = (finding for finding in found(history) if finding.code == "damaged-model")
+    base, version = str(good.push.destination.parent), good.push.destination.name
+    assert damaged.mend == ("rollback", base, "--to", version, "--withdraw")
+
+
+def test_where_nothing_can_be_put_back_a_person_must_push(history: History) -> None:
+    damage_saved_model(history.pipeline().retrain().push.destination)
+    (finding,) = found(history)
+    assert (finding.code, finding.mend) == ("damaged-model", ())

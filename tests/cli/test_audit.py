@@ -220,6 +220,17 @@ def test_it_fails_only_on_what_is_bad_enough(
     assert on("audit", "--policy", policy, "--fail-on", "never").code == 0
 
 
+def test_a_command_that_mends_two_kinds_is_to_be_run_once(
+    on: Call, history: History, runs: list[Retraining], policy: Path
+) -> None:
+    (runs[0].push.destination.parent / "1").mkdir()
+    found = on("audit", "--policy", policy)
+    (command,) = _commands(found.out)
+    assert f"\n  as above: tfx-janitor {shlex.join(command)}\n" in found.out
+    assert on(*command).code == 0
+    assert on("audit", "--policy", policy).code == 0
+
+
 def test_json_has_stable_codes(on: Call, history: History, runs: list[Retraining], policy: Path) -> None:
     missing(history, runs[0])
     document = on("audit", "--policy", policy, "--format", "json").json

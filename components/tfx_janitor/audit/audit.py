@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from tfx_janitor.audit import of_lineage, of_payloads, of_serving
 from tfx_janitor.audit.finding import Finding
+from tfx_janitor.audit.held import held_marks
 from tfx_janitor.deletion import acts
 from tfx_janitor.deletion.marks import artifact_marks
+from tfx_janitor.deletion.orphan_marks import orphan_marks
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.payload.verification import Level
 from tfx_janitor.policy.schema import RetentionPolicy
@@ -37,16 +39,17 @@ def audit(site: Site, policy: RetentionPolicy, level: Level) -> Audit:
       level: how thoroughly to verify payloads; STRUCTURE reads no tensors.
     """
     snapshot = site.read()
-    marks = artifact_marks(acts.read(site.store))
+    known = acts.read(site.store)
+    marks = artifact_marks(known)
     case = site.case(snapshot, policy)
     seen = of_payloads.look(case, site.crew, level)
     found = [
         *of_lineage.stale_executions(case),
         *of_lineage.dangling_references(case),
-        *of_lineage.stuck_marks(case, marks),
+        *of_lineage.stuck_marks(case, marks, held_marks(site, snapshot, marks)),
         *of_payloads.absences(case, seen, marks),
         *of_payloads.remains(case, seen, site.crew, marks),
-        *of_payloads.orphans(case, site.crew),
+        *of_payloads.orphans(case, site.crew, orphan_marks(known)),
         *of_payloads.incomplete(case, seen),
         *of_payloads.damaged_models(case, seen),
         *of_payloads.broken_checkpoints(case, seen),

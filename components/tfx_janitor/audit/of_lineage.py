@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -100,8 +100,14 @@ def unblessed_pushes(case: Case) -> dict[int, Unblessed]:
     }
 
 
-def stuck_marks(case: Case, marks: Mapping[int, ArtifactMark]) -> Iterator[Finding]:
-    """Marks that nobody made here, and marks whose grace was over long ago."""
+def stuck_marks(
+    case: Case, marks: Mapping[int, ArtifactMark], held: Collection[int] = ()
+) -> Iterator[Finding]:
+    """Marks that nobody made here, and marks whose grace was over long ago.
+
+    Args:
+      held: ids of artifacts that wait for the end of a hold, and not for a purge.
+    """
     artifacts = case.snapshot.artifacts
     for row in np.flatnonzero(artifacts.state == ArtifactState.MARKED_FOR_DELETION).tolist():
         artifact_id = int(artifacts.id[row])
@@ -111,7 +117,7 @@ def stuck_marks(case: Case, marks: Mapping[int, ArtifactMark]) -> Iterator[Findi
             detail = f"it is MARKED_FOR_DELETION, and no act here marked it; last changed {shown(since)}"
         else:
             since = mark.act.at_ms + int(mark.act.details["grace_ms"])
-            if case.now_ms < since + to_ms(PATIENCE):
+            if case.now_ms < since + to_ms(PATIENCE) or artifact_id in held:
                 continue
             detail = f"act {mark.act.id} marked it, its grace was over {shown(since)}, and no purge came"
         yield Finding(

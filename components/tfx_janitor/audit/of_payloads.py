@@ -12,12 +12,15 @@ from datetime import timedelta
 from tfx_janitor.audit import looks
 from tfx_janitor.audit.finding import Finding
 from tfx_janitor.audit.looks import CheckpointProblem, Presence
+from tfx_janitor.audit.of_lineage import PATIENCE
 from tfx_janitor.deletion.marks import ArtifactMark
+from tfx_janitor.deletion.orphan_marks import OrphanMark
 from tfx_janitor.lineage.snapshot import ArtifactState
 from tfx_janitor.payload.places import Place, PlaceError, unfollowed
 from tfx_janitor.payload.verification import Damage, Level, Verification
 from tfx_janitor.policy.schema import Orphans
 from tfx_janitor.retention.case import MODEL, MODEL_RUN, PRESENT, PUSHED_MODEL, Case
+from tfx_janitor.retention.timestamps import to_ms
 from tfx_janitor.survey.crew import Crew, Failed
 from tfx_janitor.survey.look import ModelOrder
 from tfx_janitor.survey.orphans import find_orphans
@@ -140,18 +143,23 @@ def _ways_to(path: str) -> Iterator[str]:
         yield path
 
 
-def orphans(case: Case, crew: Crew) -> Iterator[Finding]:
-    """Directories that no artifact claims, of executions that are over or dead."""
+def orphans(case: Case, crew: Crew, marks: Sequence[OrphanMark]) -> Iterator[Finding]:
+    """Directories that no artifact claims, of executions that are over or dead.
+
+    What is marked, as it was marked, is on its way out; unless no purge came.
+    """
+    overdue = case.now_ms - to_ms(PATIENCE)
+    waiting = {mark.orphan.content for mark in marks if not mark.act.is_due(overdue)}
     asked = case.policy.orphans
     if asked is None:
         policy = case.policy.model_copy(update={"orphans": Orphans(older_than=ORPHANED_AFTER)})
         case = dataclasses.replace(case, policy=policy)
     for orphan in find_orphans(case, crew) or ():
-        if orphan.verdict == "delete":
+        if orphan.verdict == "delete" and orphan.content not in waiting:
             advice = "" if asked else "; a policy with `orphans: {older_than: 14d}` lets gc delete it"
             yield Finding(
                 "orphan-directory",
-                f"execution {orphan.execution} of {orphan.node} left it, and no artifact claims it{advice}",
+                f"{orphan.node} left {orphan.path}, and no artifact claims it{advice}",
                 execution_id=orphan.execution,
                 path=orphan.path,
                 bytes=orphan.bytes or 0,

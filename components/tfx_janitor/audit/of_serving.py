@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tfx_janitor.audit.finding import Finding
@@ -79,34 +79,37 @@ def _difference_from_models(order: VersionOrder) -> str | None:
 
 def findings(case: Case, crew: Crew, level: Level) -> Iterator[Finding]:
     """Looks at every version in every base directory, and tells what is wrong with them."""
-    pushes, sources = _pushes(case), _sources(case)
+    pushes = _pushes(case)
     found = [
         (Place("file", base), version) for base in _bases(case, pushes) for version in versions.served(base)
     ]
-    newest = dict(found)  # versions ascend, so the last of a base directory stays
+    orders = _orders(case, found, pushes, level)
+    looks = list(crew.run("verify versions", inspect_version, orders))
     unblessed = unblessed_pushes(case)
-    orders: list[VersionOrder] = []
-    for base, version in found:
-        place = resolve(os.path.join(base.path, version.name))
-        models = tuple(
-            path
-            for pushed in pushes.get(place, ())
-            for model in sources[pushed]
-            for path in _found(case, model)
-        )
-        orders.append(VersionOrder(place.path, level, models))
-    for (base, version), order, seen in zip(
-        found, orders, crew.run("verify versions", inspect_version, orders), strict=True
-    ):
+    standing: dict[Place, list[Standing]] = defaultdict(list)
+    for (base, version), order, seen in zip(found, orders, looks, strict=True):
+        pushed = pushes.get(Place("file", order.path), ())
+        sound = not isinstance(seen, Failed) and seen.verification.whole and seen.difference is None
+        standing[base].append(Standing(version, sound and unblessed.keys().isdisjoint(pushed)))
+    known: dict[str, set[int]] = defaultdict(set)
+    for place in pushes:
+        if (number := versions.parse(os.path.basename(place.path))) is not None:
+            known[os.path.dirname(place.path)].add(number)
+    for (base, version), order, seen in zip(found, orders, looks, strict=True):
         path = os.path.join(base.path, version.name)
         pushed = pushes.get(Place("file", order.path), ())
         about = int(case.snapshot.artifacts.id[pushed[-1]]) if pushed else None
+        had_earlier = any(number < version.number for number in known[base.path])
+        replacement = _replacement(base, version, standing[base], had_earlier=had_earlier)
         if not pushed:
+            # Of what is not whole nothing can be adopted.
+            whole = not isinstance(seen, Failed) and seen.verification.whole
+            adoption = ("adopt", base.path, str(version.number), "--reason", "found by audit")
             yield Finding(
                 "unaccounted-version",
                 f"version {version.name} in {base} is served, and no PushedModel tells of it",
                 path=path,
-                mend=("adopt", base.path, str(version.number), "--reason", "found by audit"),
+                mend=adoption if whole else replacement,
             )
         for push in (unblessed[row] for row in pushed if row in unblessed):
             model = int(case.snapshot.artifacts.id[push.model])
@@ -117,7 +120,7 @@ def findings(case: Case, crew: Crew, level: Level) -> Iterator[Finding]:
                 path=path,
                 lineage=push.path(case),
                 evidence={"model": model},
-                mend=_replacement(base, version, newest[base]),
+                mend=replacement,
             )
         if isinstance(seen, Failed):
             continue
@@ -129,25 +132,68 @@ def findings(case: Case, crew: Crew, level: Level) -> Iterator[Finding]:
                 path=path,
                 bytes=seen.verification.bytes,
                 evidence={"damages": [str(damage) for damage in seen.verification.damages]},
-                mend=_replacement(base, version, newest[base]),
+                mend=replacement,
             )
         elif seen.difference is not None:
-            than = "its manifest says" if seen.has_manifest else "the Model that it came from"
+            than = "what its manifest says" if seen.has_manifest else "the Model that it came from"
             yield Finding(
                 "diverged-version",
-                f"version {version.name} in {base} is not what {than}: {seen.difference}",
+                f"version {version.name} in {base} is not {than}: {seen.difference}",
                 artifact_id=about,
                 path=path,
                 evidence={"manifest": seen.has_manifest},
-                mend=_replacement(base, version, newest[base]),
+                mend=replacement,
             )
 
 
-def _replacement(base: Place, version: Version, newest: Version) -> tuple[str, ...]:
-    """What takes a version out of service: only of the newest must another one take the place."""
-    if version == newest:
-        return ("rollback", base.path, "--withdraw")
-    return ("withdraw", base.path, str(version.number), "--reason", "found by audit")
+def _orders(
+    case: Case,
+    found: Sequence[tuple[Place, Version]],
+    pushes: Mapping[Place, Sequence[int]],
+    level: Level,
+) -> list[VersionOrder]:
+    sources = _sources(case)
+    orders: list[VersionOrder] = []
+    for base, version in found:
+        place = resolve(os.path.join(base.path, version.name))
+        models = tuple(
+            path
+            for pushed in pushes.get(place, ())
+            for model in sources[pushed]
+            for path in _found(case, model)
+        )
+        orders.append(VersionOrder(place.path, level, models))
+    return orders
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A version of a base directory, and whether nothing speaks against serving it."""
+
+    version: Version
+    sound: bool
+
+
+def _replacement(
+    base: Place, version: Version, standing: Sequence[Standing], *, had_earlier: bool
+) -> tuple[str, ...]:
+    """What takes a version out of service: only of the newest must another one take the place.
+
+    Args:
+      standing: all versions of the base directory, ascending.
+      had_earlier: whether the lineage knows of an earlier one, of which an archive may be left.
+
+    Returns:
+      Arguments of the command; none if there is nothing to put in its place, and a person must push.
+    """
+    *before, newest = standing
+    if version != newest.version:
+        return ("withdraw", base.path, str(version.number), "--reason", "found by audit")
+    sound = [one.version for one in before if one.sound]
+    if sound and not before[-1].sound:
+        # A rollback sees damage; it knows of no blessing, nor, without a digest, of what was pushed.
+        return ("rollback", base.path, "--to", str(sound[-1].number), "--withdraw")
+    return ("rollback", base.path, "--withdraw") if before or had_earlier else ()
 
 
 def _pushes(case: Case) -> Mapping[Place, tuple[int, ...]]:

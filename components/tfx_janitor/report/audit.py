@@ -26,19 +26,24 @@ NEEDS_POLICY = frozenset(("gc", "discard", "audit"))
 
 
 def audit_lines(audited: Audit, *, policy_file: str) -> Iterator[Text]:
-    """Findings under a heading for each kind, with what mends them; then the totals."""
+    """Findings under a heading for each kind, with what mends them; then the totals.
+
+    A command that mends findings of several kinds is printed as one that mends only once.
+    """
+    told: set[str] = set()
     for code, group in groupby(audited.findings, key=lambda finding: finding.code):
         findings = list(group)
         severity = findings[0].severity.value
         wasted = sum(finding.bytes for finding in findings)
-        told = f"  {count(len(findings), 'finding')}" + (f", {size(wasted)}" if wasted else "")
-        yield Text.assemble((f"{severity} ", _STYLES[severity]), (code, "bold"), text(told))
+        amount = f"  {count(len(findings), 'finding')}" + (f", {size(wasted)}" if wasted else "")
+        yield Text.assemble((f"{severity} ", _STYLES[severity]), (code, "bold"), text(amount))
         yield text(f"  {findings[0].meaning}", "dim")
         for finding in findings:
             yield text(f"  {subject(finding)}: {finding.detail}")
         for command in dict.fromkeys(command_line(finding, policy_file) for finding in findings):
             if command is not None:
-                yield text(f"  mend: {command}", "dim")
+                yield text(f"  {'as above' if command in told else 'mend'}: {command}", "dim")
+                told.add(command)
     looked = f"{count(audited.artifacts, 'artifact')}, {count(audited.executions, 'execution')} looked at"
     by_severity = Counter(finding.severity.value for finding in audited.findings)
     counted = [count(by_severity[name], name) for name in _STYLES if by_severity[name]]
