@@ -39,6 +39,8 @@ TAKES_AWAY_OF = {
 }
 
 THROUGH_THE_SEAM = {
+    "cli/metrics.py: rename": "the new metrics take the old ones' place at once",
+    "cli/metrics.py: unlink": "a temporary file of its own",
     "deletion/remove.py: rename": "a payload disappears into the trash",
     "deletion/remove.py: rmdir": "what is in the trash goes, and the trash itself",
     "deletion/remove.py: unlink": "what is in the trash goes, and checkpoints by their names",

@@ -50,8 +50,8 @@ def untouched(outside: Path) -> Iterator[None]:
 def prune_it(root: Path) -> Callable[..., Removed]:
     """`prune_it(run, "ckpt-1")`."""
 
-    def prune_some(directory: Path, *names: str, **order: tuple[str, ...]) -> Removed:
-        return prune(PruneOrder(str(directory), names, (), (Place("file", str(root)),), **order))
+    def prune_some(directory: Path, *names: str, half_gone: tuple[str, ...] = ()) -> Removed:
+        return prune(PruneOrder(str(directory), names, (), (Place("file", str(root)),), half_gone))
 
     return prune_some
 

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tfx_janitor.cli.exits import finish
+from tfx_janitor.cli.metrics import measured
 from tfx_janitor.cli.options import (
     Approve,
     Format,
     MaxAge,
+    Measure,
+    Metrics,
     Now,
     OptionalPolicy,
     OutputFormat,
     Policy,
+    Sizes,
     duration,
     is_id,
 )
@@ -40,6 +44,7 @@ def apply(
     approve: Approve = None,
     max_age: MaxAge = "1d",
     now: Now = None,
+    metrics: Metrics = None,
     format: OutputFormat = Format.TABLE,
 ) -> None:
     """Mark what a plan lets go, once.
@@ -50,20 +55,27 @@ def apply(
     from tfx_janitor.deletion.apply import apply as carry_out
     from tfx_janitor.deletion.once import check_fresh, check_unused
 
-    most = duration(max_age)
-    made = read_plan(plan)
-    with at_work(ctx, "apply", format, now=now) as site:
-        check_fresh(made, site.now_ms, most)
-        check_unused(made, site.store)
-        outcomes = carry_out(site, made, approved=approve)
-        names = names_of(site.store, outcomes)
-    marked = any(outcome.done == "marked" for outcome in outcomes)
-    undo = f"undo: tfx-janitor restore --plan {made.id}"
-    tell("apply", site, outcomes, names, format, plan_id=made.id, hints=[undo] if marked else [])
+    with measured(ctx, "apply", metrics) as seen:
+        most = duration(max_age)
+        made = read_plan(plan)
+        seen.summary = made.summary
+        with at_work(ctx, "apply", format, now=now) as site:
+            seen.site = site
+            check_fresh(made, site.now_ms, most)
+            check_unused(made, site.store)
+            seen.outcomes = outcomes = carry_out(site, made, approved=approve)
+            names = names_of(site.store, outcomes)
+        marked = any(outcome.done == "marked" for outcome in outcomes)
+        undo = f"undo: tfx-janitor restore --plan {made.id}"
+        tell("apply", site, outcomes, names, format, plan_id=made.id, hints=[undo] if marked else [])
 
 
 def purge(
-    ctx: typer.Context, now: Now = None, policy: OptionalPolicy = None, format: OutputFormat = Format.TABLE
+    ctx: typer.Context,
+    now: Now = None,
+    policy: OptionalPolicy = None,
+    metrics: Metrics = None,
+    format: OutputFormat = Format.TABLE,
 ) -> None:
     """Judge again what was marked, and delete what is due.
 
@@ -72,18 +84,22 @@ def purge(
     """
     from tfx_janitor.deletion.purge import purge as carry_out
 
-    rules = None if policy is None else read_policy(policy)
-    with at_work(ctx, "purge", format, now=now) as site:
-        outcomes = carry_out(site, policy=rules)
-        names = names_of(site.store, outcomes)
-    tell("purge", site, outcomes, names, format)
+    with measured(ctx, "purge", metrics) as seen:
+        rules = None if policy is None else read_policy(policy)
+        with at_work(ctx, "purge", format, now=now) as site:
+            seen.site = site
+            seen.outcomes = outcomes = carry_out(site, policy=rules)
+            names = names_of(site.store, outcomes)
+        tell("purge", site, outcomes, names, format)
 
 
 def gc(
     ctx: typer.Context,
     policy: Policy,
     approve: Approve = None,
+    sizes: Measure = Sizes.DELETIONS,
     now: Now = None,
+    metrics: Metrics = None,
     format: OutputFormat = Format.TABLE,
 ) -> None:
     """Plan, apply and purge in one, for cron.
@@ -92,11 +108,15 @@ def gc(
     """
     from tfx_janitor.deletion.gc import collect
 
-    rules = read_policy(policy)
-    with at_work(ctx, "gc", format, now=now) as site:
-        collected = collect(site, rules, approved=approve)
-        names = names_of(site.store, collected.outcomes)
-    tell("gc", site, collected.outcomes, names, format, plan_id=collected.plan.id, refused=collected.refused)
+    with measured(ctx, "gc", metrics) as seen:
+        rules = read_policy(policy)
+        with at_work(ctx, "gc", format, now=now) as site:
+            seen.site = site
+            collected = collect(site, rules, approved=approve, measure_all=sizes is Sizes.ALL)
+            plan, seen.summary = collected.plan, collected.plan.summary
+            seen.outcomes = outcomes = collected.outcomes
+            names = names_of(site.store, outcomes)
+        tell("gc", site, outcomes, names, format, plan_id=plan.id, refused=collected.refused)
 
 
 def restore(

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from tfx_janitor.cli.exits import finish
-from tfx_janitor.cli.options import Format, Now, OutputFormat, Pipeline, Policy, VerifyLevel
+from tfx_janitor.cli.metrics import measured
+from tfx_janitor.cli.options import Format, Metrics, Now, OutputFormat, Pipeline, Policy, VerifyLevel
 from tfx_janitor.cli.printing import print_json, show
 from tfx_janitor.cli.site import opened, read_policy
 
@@ -33,6 +34,7 @@ def audit(
     ] = FailOn.NOTE,
     pipeline: Pipeline = None,
     now: Now = None,
+    metrics: Metrics = None,
     format: OutputFormat = Format.TABLE,
 ) -> None:
     """Check metadata, storage and serving against each other. Changes nothing.
@@ -44,12 +46,14 @@ def audit(
     from tfx_janitor.payload.verification import Level
     from tfx_janitor.report.audit import audit_document, audit_lines
 
-    rules = read_policy(policy)
-    with opened(ctx, now=now, readonly=True, pipeline=pipeline) as site:
-        audited = look(site, rules, Level(level.value))
-    if format is Format.JSON:
-        print_json(audit_document(audited, metadata=site.metadata, now_ms=site.now_ms))
-    else:
-        show(*audit_lines(audited, policy_file=policy))
-    worst = None if fail_on is FailOn.NEVER else Severity(fail_on.value).rank
-    finish(worst is None or all(finding.severity.rank > worst for finding in audited.findings))
+    with measured(ctx, "audit", metrics, pipeline=pipeline) as seen:
+        rules = read_policy(policy)
+        with opened(ctx, now=now, readonly=True, pipeline=pipeline) as site:
+            seen.site = site
+            seen.audited = audited = look(site, rules, Level(level.value))
+        if format is Format.JSON:
+            print_json(audit_document(audited, metadata=site.metadata, now_ms=site.now_ms))
+        else:
+            show(*audit_lines(audited, policy_file=policy))
+        worst = None if fail_on is FailOn.NEVER else Severity(fail_on.value).rank
+        finish(worst is None or all(finding.severity.rank > worst for finding in audited.findings))

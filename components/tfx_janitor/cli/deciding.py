@@ -13,6 +13,7 @@ from tfx_janitor.cli.options import (
     All,
     ExplanationFormat,
     Format,
+    Measure,
     Now,
     OutputFormat,
     Pipeline,
@@ -40,7 +41,7 @@ def plan(
     out: Annotated[
         str | None, typer.Option("--out", metavar="PLAN", help="Also write the plan here, for `apply`.")
     ] = None,
-    sizes: Annotated[Sizes, typer.Option("--sizes", help="Which payloads to measure.")] = Sizes.DELETIONS,
+    sizes: Measure = Sizes.DELETIONS,
     pipeline: Pipeline = None,
     compare: Annotated[
         str | None,

@@ -13,6 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from tfx_janitor.cli.saying import say, says_json
 from tfx_janitor.errors import JanitorError
 
 FINDINGS = 1
@@ -43,22 +44,38 @@ class CommandsThatAnswer(TyperGroup):
             answer = super().invoke(ctx)
             sys.stdout.flush()
             return answer
-        except KeyboardInterrupt:
-            raise _exit(INTERRUPTED, "interrupted") from None
-        except BrokenPipeError:
+        except KeyboardInterrupt as error:
+            raise _exit(ctx, error, "interrupted") from None
+        except BrokenPipeError as error:
             # Python flushes once more at its end, and must not trip over the closed pipe again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(PIPE_CLOSED) from None
+            raise typer.Exit(code_of(error)) from None
         except JanitorError as error:
-            raise _exit(error.exit_code, str(error)) from None
+            raise _exit(ctx, error, str(error)) from None
         # The outermost boundary of the program: whatever arrives here has no other reader than the user.
         except Exception as error:
             if _is_for_the_parser(error):
+                if says_json() and (usage := _usage(error)) is not None:
+                    raise _exit(ctx, error, usage) from None
                 raise
             if (answer := answer_of_store(error)) is not None:
-                raise _exit(BAD_INPUT, answer) from None
+                raise _exit(ctx, error, answer) from None
             hint = "" if DEBUG in os.environ else f" (set {DEBUG}=1 for the traceback)"
-            raise _exit(UNEXPECTED, f"unexpected {type(error).__name__}: {error}{hint}") from None
+            raise _exit(ctx, error, f"unexpected {type(error).__name__}: {error}{hint}") from None
+
+
+def code_of(error: BaseException | None) -> int:
+    """The exit code of a command, by the error that ended it, if any."""
+    if error is None:
+        return 0
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        return PIPE_CLOSED
+    # Those of this package have a code, and so have those of the parser.
+    if isinstance(code := getattr(error, "exit_code", None), int):
+        return code
+    return UNEXPECTED if answer_of_store(error) is None else BAD_INPUT
 
 
 def finish(well: bool) -> None:
@@ -71,15 +88,7 @@ def finish(well: bool) -> None:
         raise typer.Exit(FINDINGS)
 
 
-def say(message: str) -> None:
-    """One message on standard error, with what could steer a terminal escaped."""
-    safe = "".join(
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in message
-    )
-    print(f"tfx-janitor: {safe}", file=sys.stderr)
-
-
-def answer_of_store(error: Exception) -> str | None:
+def answer_of_store(error: BaseException) -> str | None:
     """What the metadata store answered, in words; None if the error is none of its."""
     # An error of MLMD exists only where MLMD is loaded already.
     errors = sys.modules.get("ml_metadata.errors")
@@ -88,11 +97,22 @@ def answer_of_store(error: Exception) -> str | None:
     return f"the metadata store answered {type(error).__name__}: {error}"
 
 
-def _exit(code: int, message: str) -> typer.Exit:
+def _exit(ctx: Any, error: BaseException, message: str) -> typer.Exit:
+    code = code_of(error)
+    fields = {"command": ctx.invoked_subcommand, "exit_code": code}
     if DEBUG in os.environ:
-        traceback.print_exc()
-    say(message)
+        if says_json():
+            fields["traceback"] = traceback.format_exc()
+        else:
+            traceback.print_exc()
+    say(message, **fields)
     return typer.Exit(code)
+
+
+def _usage(error: Exception) -> str | None:
+    """What the parser has to say of a usage error; None if it is none, but the wish to end."""
+    told = getattr(error, "format_message", None)
+    return None if told is None else str(told())
 
 
 def _is_for_the_parser(error: Exception) -> bool:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tfx_janitor.cli.saying import in_json
 from tfx_janitor.errors import JanitorError
 
 
@@ -15,6 +16,13 @@ class Format(str, enum.Enum):
     """How a command prints."""
 
     TABLE = "table"
+    JSON = "json"
+
+
+class LogFormat(str, enum.Enum):
+    """How messages and logs are written to standard error."""
+
+    TEXT = "text"
     JSON = "json"
 
 
@@ -66,6 +74,13 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _begin_to_log(ctx: typer.Context, wanted: LogFormat) -> LogFormat:
+    # Here, not in a command: a command that does not exist is answered in this format, too.
+    if wanted is LogFormat.JSON:
+        ctx.with_resource(in_json())
+    return wanted
+
+
 def moment_ms(value: str | None) -> int | None:
     """A time option in milliseconds; None where it was not given.
 
@@ -111,6 +126,16 @@ Metadata = Annotated[
         help="The MLMD store of your pipelines, sqlite:///absolute/path.",
     ),
 ]
+Logs = Annotated[
+    LogFormat,
+    typer.Option(
+        "--log-format",
+        callback=_begin_to_log,
+        is_eager=True,
+        envvar="TFX_JANITOR_LOG",
+        help="Messages on standard error: sentences, or one JSON object a line.",
+    ),
+]
 Version = Annotated[
     bool,
     typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
@@ -136,6 +161,13 @@ Approve = Annotated[
 ]
 MaxAge = Annotated[
     str, typer.Option("--max-age", metavar="DURATION", help="How old the plan may be, such as 12h or 7d.")
+]
+Measure = Annotated[Sizes, typer.Option("--sizes", help="Which payloads to measure.")]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics", metavar="FILE", help="Write what the run came to for Prometheus, however it ends."
+    ),
 ]
 OutputFormat = Annotated[Format, typer.Option("--format", help="Tables for people, or JSON alone.")]
 Level = Annotated[ModelLevel, typer.Option("--level", help="How deep to look.")]

@@ -6,13 +6,15 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
+from tfx_janitor.cli.saying import says_json
+
 Bar = Callable[[str, int, int], None]
 
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Bar]:
-    """Shows task, items done and items in all; silent unless standard error is a terminal."""
-    if not sys.stderr.isatty():
+    """Shows task, items done and items in all; silent unless standard error is a terminal for people."""
+    if not sys.stderr.isatty() or says_json():
         yield lambda *_: None
         return
     from rich.console import Console

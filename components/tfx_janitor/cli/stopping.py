@@ -8,9 +8,11 @@ import signal
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+from tfx_janitor.cli.saying import spelled
+
 _STANDARD_ERROR = 2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_TOLD = b"tfx-janitor: stopping after what is under way; once more ends it at once, which is safe too\n"
+_TOLD = "stopping after what is under way; once more ends it at once, which is safe too"
 
 
 @contextlib.contextmanager
@@ -34,7 +36,7 @@ def stoppable() -> Iterator[Callable[[], bool]]:
             signal.signal(known, signal.SIG_DFL)
         # Not by print: the signal may have come in the middle of one.
         with contextlib.suppress(OSError):
-            os.write(_STANDARD_ERROR, _TOLD)
+            os.write(_STANDARD_ERROR, f"{spelled(_TOLD, 'warning')}\n".encode())
 
     for number in ours:
         signal.signal(number, ask)

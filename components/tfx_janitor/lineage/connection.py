@@ -41,6 +41,19 @@ def open_url(url: str | None, *, readonly: bool) -> tuple[MetadataStore, str]:
     return open_config(config, readonly=readonly), url_of(config)
 
 
+def name_of(url: str | None) -> str:
+    """The name of the store at a URL, whether it opens or not; of a URL that is not understood, its scheme.
+
+    Whatever else stands there may be a password.
+    """
+    url = url or os.environ.get(ENVIRONMENT) or ""
+    try:
+        return url_of(_config_of(url))
+    except (StoreError, ValueError):
+        scheme, separator, _ = url.partition("://")
+        return f"{scheme}://..." if separator else ""
+
+
 def open_config(config: metadata_store_pb2.ConnectionConfig, *, readonly: bool) -> MetadataStore:
     """Opens the store that a pipeline's own connection config names; never creates one.
 
