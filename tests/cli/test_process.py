@@ -23,7 +23,8 @@ def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[st
 
 
 COMMANDS = ["plan", "apply", "purge", "gc", "restore", "explain", "verify", "checkpoints"]
-COMMANDS += ["pin", "unpin", "pins", "history", "rollback"]
+COMMANDS += ["pin", "unpin", "pins", "history", "rollback", "withdraw", "adopt"]
+COMMANDS += ["audit", "report", "lineage", "discard", "forget", "close"]
 HEAVY = ["tensorflow", "tfx", "apache_beam"]
 
 

@@ -11,6 +11,7 @@ from tfx_janitor.deletion import acts
 from tfx_janitor.deletion.marks import artifact_marks
 from tfx_janitor.deletion.orphan_marks import orphan_marks
 from tfx_janitor.deletion.site import Site
+from tfx_janitor.lineage.snapshot import Snapshot
 from tfx_janitor.payload.verification import Level
 from tfx_janitor.policy.schema import RetentionPolicy
 
@@ -31,14 +32,15 @@ class Audit:
     level: Level
 
 
-def audit(site: Site, policy: RetentionPolicy, level: Level) -> Audit:
+def audit(site: Site, policy: RetentionPolicy, level: Level, *, snapshot: Snapshot | None = None) -> Audit:
     """Looks at everything once.
 
     Args:
       policy: says which directories are served, and what counts as dead; it decides nothing here.
       level: how thoroughly to verify payloads; STRUCTURE reads no tensors.
+      snapshot: the store, if it was read already.
     """
-    snapshot = site.read()
+    snapshot = site.read() if snapshot is None else snapshot
     known = acts.read(site.store)
     marks = artifact_marks(known)
     case = site.case(snapshot, policy)

@@ -17,7 +17,7 @@ from tfx_janitor.cli import (
     serving,
 )
 from tfx_janitor.cli.exits import CommandsThatAnswer
-from tfx_janitor.cli.options import Metadata, Version
+from tfx_janitor.cli.options import LogFormat, Logs, Metadata, Version
 
 EPILOG = (
     "Exit codes: 0 done; 1 done, but with findings, skipped or failed items, or stopped before all was done; "
@@ -36,7 +36,12 @@ app = typer.Typer(
 
 
 @app.callback()
-def top(ctx: typer.Context, metadata: Metadata = None, version: Version = False) -> None:
+def top(
+    ctx: typer.Context,
+    metadata: Metadata = None,
+    log_format: Logs = LogFormat.TEXT,
+    version: Version = False,
+) -> None:
     """Finds, explains and safely deletes dead models and checkpoints of TFX pipelines."""
     ctx.obj = metadata
 

@@ -46,9 +46,9 @@ def forget(
     now: Now = None,
     format: OutputFormat = Format.TABLE,
 ) -> None:
-    """Call artifacts DELETED whose payload is gone, or is that of another artifact.
+    """Call artifacts DELETED that have no payload of their own.
 
-    No byte is touched. TFX no longer resolves or caches them.
+    Nothing lies there any more, or another artifact has the very same payload and keeps it. No byte is touched. TFX no longer resolves or caches them.
     """
     from tfx_janitor.deletion.mending import forget as carry_out
 
@@ -65,9 +65,9 @@ def close(
     now: Now = None,
     format: OutputFormat = Format.TABLE,
 ) -> None:
-    """Call executions FAILED that died without saying so, so that they hold nothing any more.
+    """Call executions FAILED that died without saying so.
 
-    Make sure that they are dead: what they write afterwards may be deleted under them.
+    They hold nothing any more. Make sure that they are dead: what they write afterwards may be deleted under them.
     """
     from tfx_janitor.deletion.mending import close as carry_out
 

@@ -43,8 +43,9 @@ def rollback(
     now: Now = None,
     format: OutputFormat = Format.TABLE,
 ) -> None:
-    """Put a previous good version back into service, as a new version.
+    """Put a good version of before back into service.
 
+    It becomes a new version, for servers serve the newest.
     With --metadata it is recorded there, and archives of versions that are no longer served are taken, too.
     """
     from tfx_janitor.payload.verification import Level as Depth
@@ -113,7 +114,7 @@ def adopt(
     now: Now = None,
     format: OutputFormat = Format.TABLE,
 ) -> None:
-    """Record a PushedModel for a version that is served, and that no lineage tells of.
+    """Record a PushedModel for a version that has none.
 
     The Model that it is a copy of is found by its manifest or its bytes, and is held from then on.
     """
