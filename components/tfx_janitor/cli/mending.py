@@ -48,7 +48,8 @@ def forget(
 ) -> None:
     """Call artifacts DELETED that have no payload of their own.
 
-    Nothing lies there any more, or another artifact has the very same payload and keeps it. No byte is touched. TFX no longer resolves or caches them.
+    Nothing lies there any more, or another artifact has the very same payload and keeps it. No byte is
+    touched. TFX no longer resolves or caches them.
     """
     from tfx_janitor.deletion.mending import forget as carry_out
 
@@ -67,7 +68,8 @@ def close(
 ) -> None:
     """Call executions FAILED that died without saying so.
 
-    They hold nothing any more. Make sure that they are dead: what they write afterwards may be deleted under them.
+    They hold nothing any more. Make sure that they are dead: what they write afterwards may be deleted under
+    them.
     """
     from tfx_janitor.deletion.mending import close as carry_out
 
