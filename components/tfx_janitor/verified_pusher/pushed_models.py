@@ -27,6 +27,7 @@ PUT_BACK = "put_back_version"
 """Custom property of what a rollback pushed: the version whose content it has."""
 
 _SOURCES = ("Model", "InfraBlessing")
+_BLESSING = "ModelBlessing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class PushedModel:
       content_digest: `sha256:<hex>` over its files; None where the stock Pusher pushed it.
       sources: what it was made from: Models first, then InfraBlessings, the newest of each first.
       put_back: the version of before that it was put back from; None for a push.
+      unblessed: whether an evaluation looked at the Model behind it, and none blessed it.
     """
 
     artifact_id: int
@@ -48,6 +50,7 @@ class PushedModel:
     content_digest: str | None
     sources: tuple[Source, ...]
     put_back: int | None
+    unblessed: bool = False
 
 
 def of_base(store: MetadataStore, base: str) -> tuple[PushedModel, ...]:
@@ -64,6 +67,7 @@ def of_base(store: MetadataStore, base: str) -> tuple[PushedModel, ...]:
             number = _version_in(base, values["pushed_destination"].string_value)
             found += [] if number is None else [(row, number)]
     sources = _sources(store, [row.id for row, _ in found])
+    refused = _refused(store)
     return tuple(
         PushedModel(
             artifact_id=row.id,
@@ -72,6 +76,7 @@ def of_base(store: MetadataStore, base: str) -> tuple[PushedModel, ...]:
             content_digest=row.custom_properties["content_digest"].string_value or None,
             sources=sources.get(row.id, ()),
             put_back=row.custom_properties[PUT_BACK].int_value or None,
+            unblessed=any(source.artifact_id in refused for source in sources.get(row.id, ())),
         )
         for row, number in sorted(found, key=lambda pair: pair[0].id, reverse=True)
     )
@@ -112,6 +117,16 @@ def _sources(store: MetadataStore, artifact_ids: Sequence[int]) -> dict[int, tup
             sorted((sources[one] for one in into & sources.keys()), key=_models_first_newest_first)
         )
     return found
+
+
+def _refused(store: MetadataStore) -> set[int]:
+    """Models that evaluations looked at, and none blessed."""
+    verdicts: dict[int, set[bool]] = {}
+    for row in store.get_artifacts_by_type(_BLESSING):
+        values = row.custom_properties
+        judged, blessed = values["current_model_id"].int_value, values["blessed"].int_value == 1
+        verdicts.setdefault(judged, set()).add(blessed)
+    return {model for model, said in verdicts.items() if model and True not in said}
 
 
 def _ends(events: Iterable[Any], kinds: Sequence[int]) -> set[tuple[int, int]]:

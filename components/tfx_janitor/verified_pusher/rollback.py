@@ -156,7 +156,12 @@ class _History:
 
     def back(self) -> Choice:
         passed_over: list[PassedOver] = []
+        unblessed = {one.version for one in self._pushed_models if one.unblessed}
         for number in _backwards(self._known, self._current, self._put_back_from):
+            if number in unblessed:
+                why = "serves a Model that was not blessed; --to takes it all the same"
+                passed_over.append(PassedOver(number, why, damaged=False))
+                continue
             examined = self._examine(number)
             if isinstance(examined, Target):
                 return Choice(self._base, self._current, examined, tuple(passed_over))

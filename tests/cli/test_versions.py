@@ -1,0 +1,127 @@
+"""`withdraw` and `adopt`, and what `rollback` passes over: versions that model servers watch."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.builders import History, Retraining, flip_bit
+from tests.cli.conftest import Call
+
+
+@pytest.fixture
+def runs(history: History) -> list[Retraining]:
+    """Three whole runs whose models differ."""
+    pipeline = history.pipeline()
+    runs = [pipeline.retrain() for _ in range(3)]
+    for number, run in enumerate(runs):
+        for model in (run.model.path / "Format-Serving", run.push.pushed_model.path, run.push.destination):
+            (model / "assets.extra").mkdir()
+            (model / "assets.extra" / "label").write_text(f"run {number}")
+    return runs
+
+
+def label(version: Path) -> str:
+    return (version / "assets.extra" / "label").read_text()
+
+
+def base_of(run: Retraining) -> Path:
+    return run.push.destination.parent
+
+
+class TestRollback:
+    def test_what_was_not_blessed_is_passed_over(
+        self, on: Call, history: History, runs: list[Retraining]
+    ) -> None:
+        history.set_property(runs[1].blessing, "blessed", 0)
+        answer = on("rollback", base_of(runs[0]), "--format", "json")
+        assert answer.json["put_back"]["version"] == int(runs[0].push.destination.name)
+        assert "was not blessed" in answer.json["passed_over"][0]["why"]
+        assert label(Path(answer.json["destination"])) == "run 0"
+
+    def test_a_person_may_want_it_all_the_same(
+        self, on: Call, history: History, runs: list[Retraining]
+    ) -> None:
+        history.set_property(runs[1].blessing, "blessed", 0)
+        answer = on("rollback", base_of(runs[0]), "--to", runs[1].push.destination.name, "--format", "json")
+        assert label(Path(answer.json["destination"])) == "run 1"
+
+    def test_what_it_is_rolled_back_from_can_go_at_once(self, on: Call, runs: list[Retraining]) -> None:
+        answer = on("rollback", base_of(runs[0]), "--withdraw")
+        assert answer.code == 0
+        assert not runs[2].push.destination.exists()
+        assert f"version {runs[2].push.destination.name} is out of service" in answer.out
+        assert "undo" not in answer.out
+
+    def test_without_a_store_as_well(self, call: Call, runs: list[Retraining]) -> None:
+        assert call("rollback", base_of(runs[0]), "--withdraw").code == 0
+        assert not runs[2].push.destination.exists()
+
+
+class TestWithdraw:
+    def test_it_is_gone_and_the_history_tells(self, on: Call, runs: list[Retraining]) -> None:
+        number = runs[0].push.destination.name
+        assert on("withdraw", base_of(runs[0]), number, "--reason", "tampered with").code == 0
+        assert not runs[0].push.destination.exists()
+        told = on("history", runs[0].push.pushed_model.id).out
+        assert "withdrawn" in told and "tampered with" in told
+        assert on("history", "--verify").code == 0
+
+    def test_the_newest_stays(self, on: Call, runs: list[Retraining]) -> None:
+        answer = on("withdraw", base_of(runs[0]), runs[2].push.destination.name, "--reason", "a mistake")
+        assert answer.code == 2
+        assert "tfx-janitor rollback" in answer.err
+        assert runs[2].push.destination.exists()
+
+    def test_a_server_that_does_not_answer_may_have_it_loaded(self, on: Call, runs: list[Retraining]) -> None:
+        number = runs[0].push.destination.name
+        server = ["--server", "127.0.0.1:1/inception"]
+        answer = on("withdraw", base_of(runs[0]), number, "--reason", "old", *server)
+        assert answer.code == 2
+        assert runs[0].push.destination.exists()
+
+    def test_one_that_is_not_there(self, on: Call, runs: list[Retraining]) -> None:
+        answer = on("withdraw", base_of(runs[0]), 7, "--reason", "a mistake")
+        assert answer.code == 2
+        assert "expected a version of" in answer.err
+
+
+class TestAdopt:
+    def test_the_model_that_it_is_a_copy_of_is_found_and_held(
+        self, on: Call, history: History, runs: list[Retraining]
+    ) -> None:
+        stray = shutil.copytree(runs[1].push.destination, base_of(runs[0]) / "1800000000")
+        shutil.rmtree(runs[1].push.destination)
+        policy = history.policy_file(rules=[{"name": "m", "match": {"type": "Model"}, "keep": {"last": 1}}])
+        assert "hold.served" not in on("explain", runs[1].model.id, "--policy", policy).out
+        told = on(
+            "adopt", base_of(runs[0]), 1800000000, "--reason", "copied by hand", "--format", "json"
+        ).json
+        assert told["source_artifact_id"] == runs[1].model.id
+        row = history.row(told["pushed_model"])
+        assert row.custom_properties["pushed_destination"].string_value == str(stray)
+        held = on("explain", runs[1].model.id, "--policy", policy)
+        assert "served at" in held.out
+
+    def test_one_that_is_known(self, on: Call, runs: list[Retraining]) -> None:
+        answer = on("adopt", base_of(runs[0]), runs[0].push.destination.name, "--reason", "a mistake")
+        assert answer.code == 2
+        assert "has its PushedModel" in answer.err
+
+    def test_one_that_is_damaged(self, on: Call, history: History, runs: list[Retraining]) -> None:
+        stray = shutil.copytree(runs[1].push.destination, base_of(runs[0]) / "1800000000")
+        flip_bit(stray / "variables" / "variables.data-00000-of-00001", 0)
+        before = len(history.store.get_artifacts())
+        answer = on("adopt", base_of(runs[0]), 1800000000, "--reason", "a mistake")
+        assert answer.code == 2
+        assert "is not whole" in answer.err
+        assert len(history.store.get_artifacts()) == before
+
+    def test_a_version_that_no_model_is_known_for(self, on: Call, runs: list[Retraining]) -> None:
+        stray = shutil.copytree(runs[1].push.destination, base_of(runs[0]) / "1800000000")
+        (stray / "assets.extra" / "label").write_text("of another store")
+        answer = on("adopt", base_of(runs[0]), 1800000000, "--reason", "from the old site")
+        assert answer.code == 0
+        assert "no Model in the store is what it serves" in answer.out
