@@ -8,6 +8,7 @@ import pytest
 
 from tests.builders import History, keep_models
 from tests.page.large_store import large_contents
+from tfx_janitor.audit.overview import replayed_ends
 from tfx_janitor.deletion import acts
 from tfx_janitor.deletion.gc import collect
 from tfx_janitor.rehearsal.replay import replay
@@ -64,3 +65,10 @@ def test_a_large_store_ends_at_its_totals() -> None:
     assert contents.growth is not None
     assert contents.growth.stored.artifacts[-1] == 1000
     assert contents.growth.stored.bytes[-1] == contents.plan.summary.bytes_total
+
+
+@pytest.mark.parametrize(
+    ("artifacts", "ends"), [(0, 60), (10_000, 60), (20_000, 60), (40_000, 30), (100_000, 12), (10**7, 12)]
+)
+def test_a_large_store_is_replayed_at_fewer_moments(artifacts: int, ends: int) -> None:
+    assert replayed_ends(artifacts) == ends

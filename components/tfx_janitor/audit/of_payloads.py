@@ -29,7 +29,7 @@ ORPHANED_AFTER = timedelta(days=14)
 """What counts as an orphan where the policy does not say it."""
 
 _ALWAYS_FILLED = frozenset(
-    (MODEL, "Examples", "ExampleStatistics", "Schema", "TransformGraph", "ModelEvaluation", "ModelBlessing")
+    (MODEL, "Examples", "ExampleStatistics", "Schema", "TransformGraph", "ModelEvaluation")
 )
 """Types whose payload is never an empty directory."""
 

@@ -6,6 +6,7 @@ from tfx.types.artifact import Artifact, Property, PropertyType
 
 PLAN_FILE = "plan.json"
 REPORT_FILE, REPORT_TEXT_FILE = "report.json", "report.txt"
+PAGE_FILE, POLICY_FILE = "report.html", "policy.json"
 
 
 class JanitorPlan(Artifact):
@@ -38,6 +39,9 @@ class JanitorPlan(Artifact):
 class JanitorReport(Artifact):
     """What became of it, as `report.txt` for people and `report.json` for programs.
 
+    `report.html` is for a browser: the pipeline when the janitor was done. The commands on it name
+    `policy.json`, the policy that decided.
+
     Properties:
       status: "done"; "refused": by rule nothing was marked, because of failures in its run or of a limit;
         "failed": the janitor itself failed.
@@ -46,6 +50,7 @@ class JanitorReport(Artifact):
       marked, purged, finished, corrected, pruned, rescued, skipped, failed: numbers of artifacts that this
         became of.
       bytes_freed: by purging and pruning.
+      page_missing: why there is no `report.html`; empty if there is one.
     """
 
     TYPE_NAME = "JanitorReport"
@@ -62,4 +67,5 @@ class JanitorReport(Artifact):
         "skipped": Property(type=PropertyType.INT),
         "failed": Property(type=PropertyType.INT),
         "bytes_freed": Property(type=PropertyType.INT),
+        "page_missing": Property(type=PropertyType.STRING),
     }

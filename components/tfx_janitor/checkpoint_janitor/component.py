@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterable, Sequence
 
 from ml_metadata.proto import metadata_store_pb2
@@ -28,6 +29,7 @@ class CheckpointJanitorSpec(ComponentSpec):
         options.METADATA: ExecutionParameter(type=str),
         options.WHOLE_STORE: ExecutionParameter(type=int),
         options.FAIL_PIPELINE: ExecutionParameter(type=int),
+        options.HTML: ExecutionParameter(type=int),
         RUN: ExecutionParameter(type=str),
     }
     INPUTS = {  # noqa: RUF012
@@ -79,6 +81,7 @@ class CheckpointJanitor(base_beam_component.BaseBeamComponent):
         roots: Sequence[str] | None = None,
         whole_store: bool = False,
         fail_pipeline: bool = False,
+        html: bool = True,
     ) -> None:
         """Constructs a CheckpointJanitor.
 
@@ -105,6 +108,7 @@ class CheckpointJanitor(base_beam_component.BaseBeamComponent):
             pipeline root, as it is when the pipeline runs.
           whole_store: judges what all pipelines of the store produced, instead of its own only.
           fail_pipeline: fails when the janitor fails, refuses, or fails on an item.
+          html: leaves `report.html` in the report, a page for a browser as `tfx-janitor report` makes it.
 
         Raises:
           OptionError: an option is not understood, there is no policy or two that do not agree, or the
@@ -120,7 +124,7 @@ class CheckpointJanitor(base_beam_component.BaseBeamComponent):
                 "pass policy=RetentionPolicy.from_yaml(path)"
             )
         in_force = policy_in_force(policy, attached_to(channels, nodes), roots)
-        given = options.Options(in_force, metadata_connection_config, whole_store, fail_pipeline)
+        given = options.Options(in_force, metadata_connection_config, whole_store, fail_pipeline, html)
         run_id = data_types.RuntimeParameter(_RUN_ID, str)
         outputs = {
             executor.PLAN: types.Channel(type=JanitorPlan),
@@ -138,3 +142,8 @@ class CheckpointJanitor(base_beam_component.BaseBeamComponent):
         )
         super().__init__(spec=spec)
         self.add_upstream_nodes(nodes)
+        if getattr(builtins, "__IPYTHON__", False):
+            # TFX asks nobody for visualizations of types that are not its own.
+            from tfx_janitor.checkpoint_janitor import notebook
+
+            notebook.register()

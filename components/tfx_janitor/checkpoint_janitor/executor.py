@@ -16,9 +16,17 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
 from tfx_janitor.checkpoint_janitor import own_run
-from tfx_janitor.checkpoint_janitor.artifacts import PLAN_FILE, REPORT_FILE, REPORT_TEXT_FILE
+from tfx_janitor.checkpoint_janitor.artifacts import (
+    PAGE_FILE,
+    PLAN_FILE,
+    POLICY_FILE,
+    REPORT_FILE,
+    REPORT_TEXT_FILE,
+)
 from tfx_janitor.checkpoint_janitor.cleaning import clean
 from tfx_janitor.checkpoint_janitor.options import FAIL_PIPELINE, Options
+from tfx_janitor.checkpoint_janitor.own_run import OwnRun
+from tfx_janitor.checkpoint_janitor.page import page_of
 from tfx_janitor.checkpoint_janitor.report import Report
 from tfx_janitor.checkpoint_janitor.unrooted import pipeline_root
 from tfx_janitor.deletion.account import Account
@@ -32,6 +40,9 @@ from tfx_janitor.transforms import BeamCrew
 
 PLAN, REPORT = "plan", "report"
 """Output keys."""
+
+NOT_ASKED = "html=False"
+"""Why there is no page, where nobody wants one."""
 
 _REASON_LENGTH = 1000
 """Characters of a reason that go into MLMD; the report's files have all of it."""
@@ -68,10 +79,14 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         try:
             options = Options.from_parameters(exec_properties)
             policy = self._policy(options, plan_artifact.uri)
-            report = self._clean(options, policy, report, account)
+            site, own = self._site(options, report, account)
+            report = clean(site, policy, own)
             if report.plan is not None:
                 _write_plan(plan_artifact, report.plan, policy.digest)
             _write_report(report_artifact, report)
+            report_artifact.page_missing = (
+                _leave_page(report_artifact, site, policy) if options.html else NOT_ASKED
+            )
         except Exception as error:
             # A janitor must not break the pipeline that it cleans up after, whatever happens to it: a
             # broken disk, a busy store, a runner that dies. Every act is safe to be cut off, and the next run
@@ -80,6 +95,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             _log.exception("%s failed", report.actor)
             outcomes = report.outcomes or tuple(account.outcomes)
             report = dataclasses.replace(report, status="failed", reason=_words(error), outcomes=outcomes)
+            report_artifact.page_missing = "the janitor failed"
             with contextlib.suppress(Exception):
                 _write_report(report_artifact, report)
         _describe(report_artifact, report)
@@ -94,7 +110,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         root = pipeline_root(plan_uri, node=self._node(), output=PLAN, execution=self._execution())
         return options.policy.rooted_in(root)
 
-    def _clean(self, options: Options, policy: RetentionPolicy, begun: Report, account: Account) -> Report:
+    def _site(self, options: Options, begun: Report, account: Account) -> tuple[Site, OwnRun]:
         execution = self._execution()
         store = connection.open_config(options.metadata, readonly=False)
         own = own_run.find(read_api.read(store), execution, pipeline=self._pipeline(), node=self._node())
@@ -108,7 +124,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             only_pipeline=None if options.whole_store else own.pipeline,
             account=account,
         )
-        return clean(site, policy, own)
+        return site, own
 
     def _crew(self) -> Crew:
         """Who does the work on payloads: the pipeline's own Beam runner."""
@@ -157,6 +173,21 @@ def _write_report(artifact: types.Artifact, report: Report) -> None:
         file.write(report.to_text())
 
 
+def _leave_page(artifact: types.Artifact, site: Site, policy: RetentionPolicy) -> str:
+    """Gives why there is no page, empty if there is one: the work is done, and no page may spoil it."""
+    try:
+        policy_file = os.path.join(artifact.uri, POLICY_FILE)
+        page = page_of(site, policy, policy_file, time.time_ns() // 1_000_000)
+        with _open(artifact, POLICY_FILE) as file:
+            file.write(json.dumps(policy.to_dict(), indent=2) + "\n")
+        with _open(artifact, PAGE_FILE, "wb") as file:
+            file.write(page.encode())
+    except Exception as error:
+        _log.exception("%s left no page", site.actor)
+        return _words(error)[:_REASON_LENGTH]
+    return ""
+
+
 def _describe(artifact: types.Artifact, report: Report) -> None:
     artifact.status = report.status
     artifact.reason = report.complaint[:_REASON_LENGTH]
@@ -167,9 +198,9 @@ def _describe(artifact: types.Artifact, report: Report) -> None:
     artifact.bytes_freed = report.bytes_freed
 
 
-def _open(artifact: types.Artifact, name: str) -> Any:
+def _open(artifact: types.Artifact, name: str, mode: str = "w") -> Any:
     fileio.makedirs(artifact.uri)
-    return fileio.open(os.path.join(artifact.uri, name), "w")
+    return fileio.open(os.path.join(artifact.uri, name), mode)
 
 
 def _words(error: Exception) -> str:

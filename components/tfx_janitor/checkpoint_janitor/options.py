@@ -21,6 +21,7 @@ POLICY = "policy"
 METADATA = "metadata_connection_config"
 WHOLE_STORE = "whole_store"
 FAIL_PIPELINE = "fail_pipeline"
+HTML = "html"
 
 
 class OptionError(JanitorError, ValueError):
@@ -36,6 +37,7 @@ class Options:
       metadata: connection config of the MLMD store that the pipeline itself writes to.
       whole_store: judges what all pipelines of the store produced, not only its own.
       fail_pipeline: lets the node fail when the janitor fails, refuses, or fails on an item.
+      html: leaves a page for a browser beside the report.
 
     Raises:
       OptionError: one of them is of a wrong type, or the connection config carries a password.
@@ -46,6 +48,7 @@ class Options:
     metadata: metadata_store_pb2.ConnectionConfig
     whole_store: bool = False
     fail_pipeline: bool = False
+    html: bool = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.policy, RetentionPolicy | UnrootedPolicy):
@@ -73,6 +76,7 @@ class Options:
             METADATA: json_format.MessageToJson(self.metadata, indent=0, sort_keys=True),
             WHOLE_STORE: int(self.whole_store),
             FAIL_PIPELINE: int(self.fail_pipeline),
+            HTML: int(self.html),
         }
 
     @classmethod
@@ -87,7 +91,13 @@ class Options:
             policy = _policy(parameters[POLICY])
         except (KeyError, json_format.ParseError) as error:
             raise OptionError(f"expected the parameters of a CheckpointJanitor, got {error}") from None
-        return cls(policy, metadata, bool(parameters.get(WHOLE_STORE)), bool(parameters.get(FAIL_PIPELINE)))
+        return cls(
+            policy,
+            metadata,
+            whole_store=bool(parameters.get(WHOLE_STORE)),
+            fail_pipeline=bool(parameters.get(FAIL_PIPELINE)),
+            html=bool(parameters.get(HTML, True)),
+        )
 
 
 def _policy(text: str) -> RetentionPolicy | UnrootedPolicy:

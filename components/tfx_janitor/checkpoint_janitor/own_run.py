@@ -46,6 +46,12 @@ def find(snapshot: Snapshot, execution: int, *, pipeline: str | None, node: str 
     found_node = _name(executions.node_names, executions.node[row])
     state = ExecutionState(int(executions.state[row]))
     run = int(executions.run[row])
+    if run < 0 and found_pipeline is not None and pipeline in (None, found_pipeline):
+        raise JanitorError(
+            f"expected execution {execution} to be part of a run of pipeline {found_pipeline}, found it in "
+            "none: InteractiveContext runs every node by itself, so nobody knows what else is under way; run "
+            "the pipeline by LocalDagRunner or another runner, or use `tfx-janitor gc`"
+        )
     if (
         state not in ACTIVE
         or run < 0

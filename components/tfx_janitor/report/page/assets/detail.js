@@ -23,7 +23,7 @@ class Detail {
       // The table may have drawn its rows anew.
       const opener = id ? document.querySelector(`#decisions-table [data-id="${id}"]`) : this.opener;
       opener?.focus({ preventScroll: true });
-      if (location.hash.startsWith("#artifact-")) history.replaceState(null, "", location.pathname + location.search);
+      if (location.hash.startsWith("#artifact-")) history.replaceState(null, "", location.href.replace(/#.*/, ""));
     });
     addEventListener("hashchange", () => this.follow());
     this.follow();
