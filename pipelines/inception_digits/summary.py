@@ -155,11 +155,13 @@ def _print_commands(console: Console, workspace: Workspace, model: int) -> None:
     installed = Path(sys.executable).with_name("tfx-janitor")
     janitor = "tfx-janitor" if shutil.which("tfx-janitor") else shlex.quote(os.path.relpath(installed))
     policy = shlex.quote(os.path.relpath(workspace.policy))
+    page = shlex.quote(os.path.join(os.path.dirname(os.path.relpath(workspace.policy)), "report.html"))
     commands = (
         f"export TFX_JANITOR_METADATA={_from_here(workspace.metadata_url)}",
         f"{janitor} plan --policy {policy}  # what would go next, and why the rest stays",
         f"{janitor} explain {model} --policy {policy}  # why the first model is what it is",
         f"{janitor} history  # who deleted what, when",
+        f"{janitor} report --policy {policy} --out {page}  # all of it as one page",
     )
     for command in commands:
         # People copy these: a terminal wraps long ones by itself, and a copy then has no line break in it.
