@@ -114,8 +114,8 @@ def judge(snapshot: Snapshot, rules: list[dict[str, Any]]) -> int:
     return plan.summary.delete
 
 
-def write_store(path: str, runs: int) -> ml_metadata.MetadataStore:
-    """A store of so many runs, written in bulk."""
+def write_store(path: str, runs: int, *, root: str = "/pipelines") -> ml_metadata.MetadataStore:
+    """A store of so many runs, written in bulk; URIs are below a root where nothing needs to be."""
     config = mlmd.ConnectionConfig()
     config.sqlite.filename_uri = path
     config.sqlite.connection_mode = mlmd.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
@@ -147,7 +147,7 @@ def write_store(path: str, runs: int) -> ml_metadata.MetadataStore:
         for node, outputs in nodes.items():
             executions.append(mlmd.Execution(type_id=kinds[node], last_known_state=mlmd.Execution.COMPLETE))
             for name in outputs:
-                uri = f"/pipelines/p{run % PIPELINES}/{node}/{name}/{run}"
+                uri = f"{root}/p{run % PIPELINES}/{node}/{name}/{run}"
                 artifact = mlmd.Artifact(type_id=types[name], uri=uri, state=mlmd.Artifact.LIVE)
                 _describe(artifact, name, run)
                 artifacts.append(artifact)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from junitparser import JUnitXml
 
 from tests.builders import (
     History,
@@ -240,6 +241,23 @@ def test_json_has_stable_codes(on: Call, history: History, runs: list[Retraining
     assert finding["severity"] == "error"
     assert finding["artifact_id"] == runs[0].model.id
     assert finding["mend"][:2] == ["forget", str(runs[0].model.id)]
+
+
+def test_junit_is_one_xml_document_that_fails_as_the_command_does(
+    on: Call, history: History, runs: list[Retraining], policy: Path
+) -> None:
+    missing(history, runs[0])
+    twice_recorded(history, runs[1])
+    answer = on("audit", "--policy", policy, "--format", "junit", "--fail-on", "error")
+    (suite,) = JUnitXml.fromstring(answer.out.encode())
+    assert answer.code == 1
+    assert [(case.classname, case.name) for case in suite if case.is_failure] == [
+        ("missing-payload", f"artifact {runs[0].model.id}: {runs[0].model.path}")
+    ]
+    shutil.copytree(runs[1].model.path, runs[0].model.path)
+    mended = on("audit", "--policy", policy, "--format", "junit", "--fail-on", "error")
+    assert mended.code == 0 and JUnitXml.fromstring(mended.out.encode()).failures == 0
+    assert "shared-payload" in mended.out
 
 
 def test_it_changes_nothing(on: Call, history: History, runs: list[Retraining], policy: Path) -> None:

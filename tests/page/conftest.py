@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
 
 from tests.builders import History
 from tests.page.messy_history import messy_history, policy_of
 
 AXE = Path(__file__).parents[2] / ".tools" / "axe" / "axe.min.js"
 SERIOUS = ("serious", "critical")
+
+PATIENCE_MS = 15_000
+"""Waiting is done with `expect`: `wait_for_function` evaluates a string, which the page forbids."""
 
 Open = Callable[..., "Visit"]
 
@@ -24,7 +27,7 @@ class Visit:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE_MS)
         self.errors: list[str] = []
         self.requests: list[str] = []
         page.on("console", self._hear)
@@ -57,9 +60,9 @@ class Visit:
 
     def shows(self, told: str) -> None:
         """Waits until the line above the table says this."""
-        self.page.wait_for_function(
-            "told => document.getElementById('decisions-count').textContent === told", arg=told
-        )
+        expect(self.page.locator("#decisions-count")).to_have_text(told, timeout=PATIENCE_MS)
+        # The rows are drawn with the next frame: what is clicked before that may be gone.
+        self.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def violations(self) -> list[str]:
         """What an accessibility checker finds serious."""

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.builders import History
-from tests.page.conftest import Visit
+from tests.page.conftest import PATIENCE_MS, Visit
 from tests.page.messy_history import HOSTILE
 from tfx_janitor.cli import main
 
@@ -46,6 +47,7 @@ def test_a_name_that_is_markup_is_shown_as_it_is(opened: Visit) -> None:
     opened.page.fill("#filter-pipeline", HOSTILE)
     opened.shows("12 of 122 artifacts")
     opened.page.click("#decisions-table [data-id] >> nth=0")
+    opened.page.wait_for_selector("dialog[open] dd")
     assert HOSTILE in opened.page.locator("dialog dd").all_inner_texts()[2]
 
 
@@ -64,18 +66,17 @@ def test_a_row_opens_its_reasons_and_its_lineage(opened: Visit) -> None:
 def test_a_box_of_the_graph_leads_on_and_back_leads_back(opened: Visit, page: Path) -> None:
     opened.open(page, "#artifact-2")
     opened.page.click(".graph a[href='#artifact-1'] rect")
-    opened.page.wait_for_function(
-        "document.getElementById('detail-title').textContent.startsWith('Examples 1')"
-    )
+    title = opened.page.locator("#detail-title")
+    expect(title).to_contain_text("Examples 1", timeout=PATIENCE_MS)
     opened.page.click("#detail-back")
-    opened.page.wait_for_function("document.getElementById('detail-title').textContent.startsWith('Model 2')")
+    expect(title).to_contain_text("Model 2", timeout=PATIENCE_MS)
 
 
 def test_the_keyboard_goes_from_row_to_row_opens_one_and_comes_back(opened: Visit) -> None:
     first, second = opened.ids()[:2]
     opened.page.focus(f"#decisions-table [data-id='{first}']")
     opened.page.keyboard.press("ArrowDown")
-    opened.page.wait_for_function("id => document.activeElement.dataset.id === id", arg=str(second))
+    expect(opened.page.locator(f"#decisions-table [data-id='{second}']")).to_be_focused(timeout=PATIENCE_MS)
     opened.page.keyboard.press("Enter")
     opened.page.wait_for_selector("dialog[open]")
     opened.page.keyboard.press("Escape")
@@ -112,11 +113,8 @@ def test_a_click_into_the_treemap_goes_in(opened: Visit) -> None:
 def test_verdicts_are_told_apart(opened: Visit, verdict: str, told: int) -> None:
     opened.page.select_option("#filter-verdict", verdict)
     opened.shows(f"{told} of 122 artifacts")
-    opened.page.wait_for_function(
-        "wanted => [...document.querySelectorAll('#decisions-table .chip')]"
-        ".every(chip => chip.textContent === wanted)",
-        arg=verdict,
-    )
+    others = opened.page.locator("#decisions-table .chip", has_not_text=verdict)
+    expect(others).to_have_count(0, timeout=PATIENCE_MS)
 
 
 def test_serving_is_drawn_and_told(opened: Visit) -> None:

@@ -9,8 +9,8 @@ import typer
 
 from tfx_janitor.cli.exits import finish
 from tfx_janitor.cli.metrics import measured
-from tfx_janitor.cli.options import Format, Metrics, Now, OutputFormat, Pipeline, Policy, VerifyLevel
-from tfx_janitor.cli.printing import print_json, show
+from tfx_janitor.cli.options import Metrics, Now, Pipeline, Policy, VerifyLevel
+from tfx_janitor.cli.printing import print_json, print_pieces, show
 from tfx_janitor.cli.site import opened, read_policy
 
 
@@ -21,6 +21,14 @@ class FailOn(str, enum.Enum):
     WARNING = "warning"
     NOTE = "note"
     NEVER = "never"
+
+
+class AuditFormat(str, enum.Enum):
+    """How an audit is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    JUNIT = "junit"
 
 
 def audit(
@@ -35,14 +43,16 @@ def audit(
     pipeline: Pipeline = None,
     now: Now = None,
     metrics: Metrics = None,
-    format: OutputFormat = Format.TABLE,
+    format: Annotated[
+        AuditFormat, typer.Option("--format", help="For people, as JSON, or as JUnit XML for CI systems.")
+    ] = AuditFormat.TABLE,
 ) -> None:
     """Check metadata, storage and serving against each other. Changes nothing.
 
     Each finding says how bad it is, what speaks for it, and the command that mends it.
     """
     from tfx_janitor.audit.audit import audit as look
-    from tfx_janitor.audit.finding import Severity
+    from tfx_janitor.audit.finding import CODES, Severity
     from tfx_janitor.payload.verification import Level
     from tfx_janitor.report.audit import audit_document, audit_lines
 
@@ -51,9 +61,21 @@ def audit(
         with opened(ctx, now=now, readonly=True, pipeline=pipeline) as site:
             seen.site = site
             seen.audited = audited = look(site, rules, Level(level.value))
-        if format is Format.JSON:
+        least = None if fail_on is FailOn.NEVER else Severity(fail_on.value)
+        if format is AuditFormat.JSON:
             print_json(audit_document(audited, metadata=site.metadata, now_ms=site.now_ms))
+        elif format is AuditFormat.JUNIT:
+            from tfx_janitor.report.junit import junit_xml
+
+            xml = junit_xml(
+                audited,
+                codes=CODES,
+                policy_file=policy,
+                metadata=site.metadata,
+                now_ms=site.now_ms,
+                fail_on=least,
+            )
+            print_pieces([xml])
         else:
             show(*audit_lines(audited, policy_file=policy))
-        worst = None if fail_on is FailOn.NEVER else Severity(fail_on.value).rank
-        finish(worst is None or all(finding.severity.rank > worst for finding in audited.findings))
+        finish(least is None or all(finding.severity.rank > least.rank for finding in audited.findings))

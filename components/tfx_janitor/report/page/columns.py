@@ -23,6 +23,9 @@ from tfx_janitor.report.served import Timeline
 from tfx_janitor.report.text import printable
 from tfx_janitor.retention.plan import VERDICTS, CheckpointDecision, Reason, Step
 
+MOST_VERSIONS = 40
+"""Versions of a serving directory that are drawn, the newest ones; the table beside has more of them."""
+
 _NODES = ("artifact", "execution", "context")
 
 
@@ -189,7 +192,7 @@ def _timeline(timeline: Timeline) -> dict[str, Any]:
                 "periods": [[period.since_ms, period.until_ms] for period in version.periods],
                 "artifact": int(ids[version.pushed[0]]),
             }
-            for version in timeline.versions
+            for version in timeline.versions[-MOST_VERSIONS:]
         ],
     }
 

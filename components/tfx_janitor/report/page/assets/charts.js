@@ -86,11 +86,9 @@ function showGrowth(store) {
   measure.addEventListener("change", () => { draw(); tell(); });
 }
 
-const MOST_VERSIONS = 40;
-
 function showServing(store) {
   for (const place of document.querySelectorAll("[data-timeline]")) {
-    const versions = store.data.timelines[place.dataset.timeline].versions.slice(-MOST_VERSIONS);
+    const { versions } = store.data.timelines[place.dataset.timeline];
     if (!versions.length) { place.hidden = true; continue; }
     place.style.height = `${Math.max(5, versions.length * 1.7 + 3.5)}rem`;
     const now = store.data.now;
