@@ -75,7 +75,7 @@ class Visit:
         ]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")  # no longer than that: a process can only have one at a time
 def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
     if chromium is None or not AXE.is_file():
