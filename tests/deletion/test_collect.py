@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -331,6 +332,21 @@ def test_what_is_live_again_and_lies_there_again_stays(history: History) -> None
     history.set_state(runs[0].model, "LIVE")
     assert purge(history.site()) == []
     assert history.state(runs[0].model) == "LIVE"
+
+
+def test_where_one_may_not_write_nothing_is_claimed(history: History, monkeypatch) -> None:
+    """Be it only in the directory that the payload lies in."""
+    runs = three_runs(history)
+    apply(history.site(), planned(history, history.policy(rules=[keep_models(last=1)])))
+    around = runs[0].model.path.parent.stat()
+
+    def may_write(_: str, __: int, *, dir_fd: int, **___: bool) -> bool:
+        return not os.path.samestat(os.fstat(dir_fd), around)
+
+    monkeypatch.setattr(os, "access", may_write)
+    assert done(purge(history.site()))[runs[0].model.id] == "failed"
+    assert history.state(runs[0].model) == "MARKED_FOR_DELETION"
+    assert runs[0].model.path.exists()
 
 
 def test_what_cannot_be_moved_is_not_even_claimed(history: History) -> None:
