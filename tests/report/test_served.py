@@ -131,7 +131,7 @@ def test_what_was_not_pushed_and_what_was_pushed_elsewhere_is_left_out(pushes: P
 
 def test_what_stands_there_and_nobody_recorded(pushes: Pushes):
     pushes.push(10, hour=1)
-    told = pushes.timeline(10, Standing("99", 99, "sha256:ab", 7), 3)
+    told = pushes.timeline(10, Standing("99", 99, "blake3:ab", 7), 3)
     assert [one.name for one in told.unrecorded] == ["3", "99"]
     assert told.newest == 99 and not told.serves(told.versions[0])
     listed = told.to_dict()["unrecorded"]
@@ -140,12 +140,12 @@ def test_what_stands_there_and_nobody_recorded(pushes: Pushes):
 
 def test_what_a_manifest_tells(pushes: Pushes):
     pushes.push(10, hour=5)
-    there = Standing("10", 10, digest="sha256:ab", pushed_ms=MONDAY + HOUR)
+    there = Standing("10", 10, digest="blake3:ab", pushed_ms=MONDAY + HOUR)
     (version,) = pushes.timeline(there).versions
-    assert (version.digest, version.pushed_ms) == ("sha256:ab", MONDAY + HOUR)
-    pushes.push(11, hour=6, content_digest="sha256:cd", put_back_version=10)
+    assert (version.digest, version.pushed_ms) == ("blake3:ab", MONDAY + HOUR)
+    pushes.push(11, hour=6, content_digest="blake3:cd", put_back_version=10)
     version = pushes.timeline(there).versions[1]
-    assert (version.digest, version.puts_back) == ("sha256:cd", 10)
+    assert (version.digest, version.puts_back) == ("blake3:cd", 10)
 
 
 def test_where_nobody_can_look_only_the_past_is_known(pushes: Pushes):
@@ -169,7 +169,7 @@ def test_another_directory_is_named_where_nothing_was_pushed_here(pushes: Pushes
 
 def test_no_name_is_cut_however_narrow_the_terminal(pushes: Pushes, show: Show):
     pushes.push(10, hour=1)
-    pushes.push(1_700_000_011, hour=2, content_digest=f"sha256:{'ab' * 32}")
+    pushes.push(1_700_000_011, hour=2, content_digest=f"blake3:{'ab' * 32}")
     wide, narrow = (show(*timeline_lines(pushes.timeline(10)), width=width) for width in (160, 60))
     assert len(wide) == 4 and wide[1].split()[0] == "version"
     assert "run 10, pushed in push 10" in wide[3]

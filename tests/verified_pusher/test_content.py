@@ -26,20 +26,20 @@ def test_a_digest_covers_names_and_bytes_and_no_order(tree: Path) -> None:
         ("variables/variables.index", 0),
     ]
     assert content.content_digest(files) == content.content_digest(reversed(files))
-    renamed = [ContentFile("saved_model.pbtxt", files[0].size, files[0].sha256), files[1]]
+    renamed = [ContentFile("saved_model.pbtxt", files[0].size, files[0].blake3), files[1]]
     assert content.content_digest(renamed) != content.content_digest(files)
 
 
 def test_the_digest_of_a_content_is_the_same_in_every_release() -> None:
     files = [ContentFile("a/b", 3, "00ff"), ContentFile("ä", 0, "11")]
     assert content.content_digest(files) == (
-        "sha256:395b8b8ff2d47c17600b25d2d9b55634309b43e5754fd4653b7c8c1809471a2c"
+        "blake3:ef563e4f2b486ec29155a9f3719df1c1a56a8261a90fac1c419029837d1d4c2e"
     )
 
 
 def test_a_file_name_that_is_not_utf8_has_a_digest(tree: Path) -> None:
     Path(os.fsdecode(os.fsencode(tree) + b"/\xff")).write_bytes(b"")
-    assert content.content_digest(content.digest(content.scan(str(tree)))).startswith("sha256:")
+    assert content.content_digest(content.digest(content.scan(str(tree)))).startswith("blake3:")
 
 
 def test_only_what_lies_directly_in_the_model_can_be_left_out(tree: Path) -> None:

@@ -53,12 +53,12 @@ def test_a_manifest_says_what_a_version_is_and_where_it_came_from(version: Path)
             {
                 "path": "saved_model.pb",
                 "size": 5,
-                "sha256": "eef93e1d14482804277fca0172464032d1a4fdbcc338524059fa1e861454ad4d",
+                "blake3": "806c38f6211dddabf2c77f766a693e11a41b26cccaa7f87f1e68f36af5d39a6e",
             },
             {
                 "path": "variables/variables.index",
                 "size": 5,
-                "sha256": "1bc04b5291c26a46d918139138b992d2de976d6851d0893b0476b85bfbdfc6e6",
+                "blake3": "aaa6dc8a27328ce8cb8fc0d7a46c2774d23a9db2b642477ca4b420102d359c45",
             },
         ],
     }

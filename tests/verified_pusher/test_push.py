@@ -509,6 +509,35 @@ def _die_at_the_rename(model_path: str, base: str) -> None:
     _push_in_a_process(model_path, base)
 
 
+class TestAPowerCut:
+    @pytest.mark.parametrize("way", list(Archive))
+    def test_finds_all_of_a_version_on_disk_from_the_moment_it_shows(
+        self, model: Models, push_to: Pushes, base: Path, tmp_path: Path, way: Archive
+    ) -> None:
+        unsynced: set[str] = set()
+        when_it_shows: set[str] = set()
+
+        def watch(effect: Effect, change: Callable[[], Any]) -> Any:
+            if effect.kind == "rename" and "/staging/stage-" in effect.subject:
+                when_it_shows.update(unsynced)
+            result = change()
+            if effect.kind == "fsync":
+                unsynced.discard(effect.subject)
+            elif "lock" not in effect.subject:
+                if effect.kind not in ("rename", "link"):
+                    unsynced.add(effect.subject)
+                if effect.kind not in ("write", "copy"):
+                    unsynced.add(os.path.dirname(effect.subject))
+            return result
+
+        archive = str(tmp_path / "pushed_model" / "8")
+        with effects.watched(watch):
+            push_to(model("sharded"), archive=archive, options=PushOptions(archive=way))
+        assert os.path.isdir(archive) == (way is not Archive.NONE)
+        # Of the record of numbers the content is on disk, and its new name with the version's own.
+        assert when_it_shows == {str(base / ".tfx-janitor-push")}
+
+
 class TestADyingPush:
     def test_leaves_nothing_visible_and_the_next_one_clears_it_away(
         self, model: Models, push_to: Pushes, base: Path

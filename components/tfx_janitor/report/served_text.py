@@ -76,7 +76,7 @@ def _cells(timeline: Timeline, version: ServedVersion) -> Iterator[Text]:
     yield text("\n".join(_data(timeline, version)) or "unknown")
     yield Text("\n".join(_blessings(timeline, version)) or "none")
     yield Text(_there(timeline, version))
-    yield text((version.digest or "").removeprefix("sha256:")[:_DIGITS])
+    yield text((version.digest or "").removeprefix("blake3:")[:_DIGITS])
 
 
 def _until(timeline: Timeline, version: ServedVersion) -> Iterator[str]:

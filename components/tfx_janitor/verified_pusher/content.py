@@ -1,13 +1,18 @@
-"""What a model consists of: its files, and one digest over all of them."""
+"""What a model consists of: its files, and one digest over all of them.
+
+Digests are BLAKE3: as hard to forge as SHA-256, at more than twice the speed of a processor that has
+instructions for SHA-256, and some ten times that of one that has none. A push must not wait for its digest.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+
+from blake3 import blake3
 
 from tfx_janitor.payload.places import Place
 from tfx_janitor.verified_pusher.errors import ModelRefused
@@ -18,11 +23,11 @@ CHUNK = 4 << 20
 
 @dataclass(frozen=True, slots=True, order=True)
 class ContentFile:
-    """One file of a model: path relative to the model with `/` between names, size in bytes, hex SHA-256."""
+    """One file of a model: path relative to the model with `/` between names, size in bytes, hex BLAKE3."""
 
     path: str
     size: int
-    sha256: str
+    blake3: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +65,14 @@ class Tree:
 
 
 def content_digest(files: Iterable[ContentFile]) -> str:
-    """Returns `sha256:<hex>` over paths, sizes and digests of all files, whatever their order.
+    """Returns `blake3:<hex>` over paths, sizes and digests of all files, whatever their order.
 
     Directories do not count: an object store has none, and the same model has the same digest everywhere.
     """
-    rows = [[file.path, file.size, file.sha256] for file in sorted(files)]
+    rows = [[file.path, file.size, file.blake3] for file in sorted(files)]
     # ASCII escapes keep the digest defined for file names that are not UTF-8.
     canonical = json.dumps(rows, ensure_ascii=True, separators=(",", ":"))
-    return f"sha256:{hashlib.sha256(canonical.encode('ascii')).hexdigest()}"
+    return f"blake3:{blake3(canonical.encode('ascii')).hexdigest()}"
 
 
 def scan(path: str, *, without: Collection[str] = ()) -> Tree:
@@ -113,13 +118,13 @@ def digest_file(file: FoundFile) -> ContentFile:
     """Reads a file once; raises as `digest`."""
     descriptor = open_regular(file.real_path)
     try:
-        sha256, size = hashlib.sha256(), 0
+        hasher, size = blake3(), 0
         for chunk in chunks(descriptor, bytearray(min(CHUNK, file.size + 1))):
-            sha256.update(chunk)
+            hasher.update(chunk)
             size += len(chunk)
     finally:
         os.close(descriptor)
-    return ContentFile(file.path, size, sha256.hexdigest())
+    return ContentFile(file.path, size, hasher.hexdigest())
 
 
 def open_regular(path: str) -> int:

@@ -89,7 +89,7 @@ class Manifest:
 
     @property
     def content_digest(self) -> str:
-        """Digest over all files of the model, `sha256:<hex>`."""
+        """Digest over all files of the model, `blake3:<hex>`."""
         return content.content_digest(self.files)
 
     def to_json(self) -> str:
@@ -190,7 +190,7 @@ def _difference(expected: ContentFile | None, found: ContentFile | None) -> str 
         return "was added after the push"
     if found.size != expected.size:
         return f"has {found.size} bytes, was pushed with {expected.size}"
-    if found.sha256 != expected.sha256:
+    if found.blake3 != expected.blake3:
         return "has other bytes than it was pushed with"
     return None
 

@@ -45,7 +45,7 @@ class Push:
     Attributes:
       version: number of the version that now serves the model.
       destination: directory of that version, as the base directory was spelled.
-      content_digest: digest over the files of the model, `sha256:<hex>`.
+      content_digest: digest over the files of the model, `blake3:<hex>`.
       manifest: path of its manifest; None if the same model stood there already, pushed by somebody else.
       is_new: False if the newest version held just this model already and no other was made.
       archived: how the archive was made.
@@ -118,7 +118,7 @@ def push(
     unsynced = Unsynced()
     try:
         tree = _scan_source(model)
-        with stage(corner) as staged:
+        with stage(corner, unsynced) as staged:
             proven = _prove(model, tree, staged, options)
             archived = Archive.NONE
             if archive_path is not None:

@@ -38,7 +38,7 @@ class PushedModel:
       artifact_id: its MLMD id.
       version: number of the version that it was pushed as.
       archive: where its own copy lies, if it is still there; None if it has none, or not on a local disk.
-      content_digest: `sha256:<hex>` over its files; None where the stock Pusher pushed it.
+      content_digest: `blake3:<hex>` over its files; None where the stock Pusher pushed it.
       sources: what it was made from: Models first, then InfraBlessings, the newest of each first.
       put_back: the version of before that it was put back from; None for a push.
       unblessed: whether an evaluation looked at the Model behind it, and none blessed it.

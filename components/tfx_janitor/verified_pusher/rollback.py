@@ -36,7 +36,7 @@ class Target:
       version: its number.
       path: where the copy lies.
       archived: whether that is an archive, and not the version directory itself.
-      content_digest: `sha256:<hex>` over its files, as they are now.
+      content_digest: `blake3:<hex>` over its files, as they are now.
       source: the artifact that it was pushed from, as far as known.
     """
 

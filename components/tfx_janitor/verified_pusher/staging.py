@@ -62,12 +62,10 @@ class Corner:
         """Directory of the files that those who build them lock."""
         return os.path.join(self.path, "locks")
 
-    def make(self) -> None:
-        """Makes the corner, and the base directory if need be."""
-        unsynced = Unsynced()
+    def make(self, unsynced: Unsynced) -> None:
+        """Makes the corner, and the base directory if need be, as far as they are missing."""
         make_directories(self.staging, unsynced)
         make_directories(self.locks, unsynced)
-        unsynced.sync()
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -85,8 +83,11 @@ class Corner:
 
 
 @contextlib.contextmanager
-def stage(corner: Corner) -> Iterator[str]:
+def stage(corner: Corner, unsynced: Unsynced) -> Iterator[str]:
     """Gives a place for one model; clears away first what dead pushers left, later what this one did.
+
+    Args:
+      unsynced: is told of the directories that had to be made.
 
     Yields:
       Path at which the model is to be built; nothing lies there yet.
@@ -94,7 +95,7 @@ def stage(corner: Corner) -> Iterator[str]:
     Raises:
       OSError: the file system refused.
     """
-    corner.make()
+    corner.make(unsynced)
     with contextlib.ExitStack() as owned:
         with corner.alone():
             clear_abandoned(corner)

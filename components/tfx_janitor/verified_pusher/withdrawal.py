@@ -10,6 +10,7 @@ from tfx_janitor.deletion.acts import Outcome, Touch
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.verified_pusher import pushed_models, retirement, versions
 from tfx_janitor.verified_pusher.adoption import standing
+from tfx_janitor.verified_pusher.durability import Unsynced
 from tfx_janitor.verified_pusher.errors import PushError
 from tfx_janitor.verified_pusher.staging import Corner
 
@@ -36,7 +37,7 @@ def withdraw(
     real = os.path.realpath(base)
     version = standing(real, number)
     corner = Corner(real)
-    corner.make()
+    corner.make(Unsynced())
     with corner.alone():
         newest = versions.served(real)[-1].number
         if number == newest:
