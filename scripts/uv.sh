@@ -71,5 +71,20 @@ for name in $(compgen -e); do
 done
 export UV_PROJECT_ENVIRONMENT=$root/.venv
 
+# Succeeds if the directory $1 can be written to, or made.
+writable() {
+  local path=$1
+  until [[ -e $path ]]; do path=$(dirname -- "$path"); done
+  [[ -d $path && -w $path ]]
+}
+
+# Service accounts and containers often have no home that they may write to.
+if [[ -z ${UV_CACHE_DIR:-}${UV_NO_CACHE:-} ]] && ! writable "${XDG_CACHE_HOME:-${HOME:-}/.cache}/uv"; then
+  export UV_CACHE_DIR=$root/.tools/uv-cache
+fi
+if [[ -z ${UV_PYTHON_INSTALL_DIR:-} ]] && ! writable "${XDG_DATA_HOME:-${HOME:-}/.local/share}/uv"; then
+  export UV_PYTHON_INSTALL_DIR=$root/.tools/pythons
+fi
+
 cd "$root"
 exec "$uv" "$@"

@@ -133,7 +133,9 @@ def _entries_table(made: list[Retraining], known: Ledger) -> Table:
     return table
 
 
-def _served_table(workspace: Workspace, made: list[Retraining]) -> Table:
+def _served_table(workspace: Workspace, made: list[Retraining]) -> Table | str:
+    if not workspace.serving.is_dir():
+        return "nothing: no model was pushed"
     models = {retraining.version: retraining.model for retraining in made}
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("version", "model", "accuracy"):
@@ -161,7 +163,7 @@ def _print_commands(console: Console, workspace: Workspace, model: int) -> None:
         f"{janitor} plan --policy {policy}  # what would go next, and why the rest stays",
         f"{janitor} explain {model} --policy {policy}  # why the first model is what it is",
         f"{janitor} history  # who deleted what, when",
-        f"{janitor} report --policy {policy} --out {page}  # all of it as one page",
+        f"{janitor} report --policy {policy} --out {page}  # all on one page",
     )
     for command in commands:
         # People copy these: a terminal wraps long ones by itself, and a copy then has no line break in it.
