@@ -11,6 +11,7 @@ import pytest
 from tests.builders import History, flip_bit
 from tests.cli.conftest import Call
 from tests.serving import labelled_model
+from tfx_janitor.verified_pusher.staging import CORNER
 
 
 @pytest.fixture
@@ -94,11 +95,23 @@ def test_with_a_store_it_is_recorded(on: Call, history: History):
     assert history.row(told["pushed_model"]).type == "PushedModel"
 
 
+def test_one_that_fails_did_nothing(on: Call, history: History):
+    first, second = (history.pipeline().retrain() for _ in range(2))
+    (second.push.destination / "assets" / "vocabulary.txt").write_text("other")
+    base = first.push.destination.parent
+    (base / CORNER).write_text("in the way")
+    answer = on("rollback", base)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.endswith("there is something else; nothing became visible\n")
+    assert "failed" in on("history").out
+
+
 def test_a_version_that_was_put_back_and_retired_is_no_finding_of_the_audit(on: Call, history: History):
     first, second = (history.pipeline().retrain() for _ in range(2))
     (second.push.destination / "assets" / "vocabulary.txt").write_text("other")
     base = first.push.destination.parent
     put_back = on("rollback", base, "--format", "json").json["destination"]
+    on("rollback", base, "--to", second.push.destination.name)
     shutil.rmtree(put_back)
     told = on("audit", "--policy", history.policy_file(), "--format", "json").json
     assert put_back not in json.dumps(told)

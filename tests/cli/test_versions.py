@@ -9,6 +9,15 @@ import pytest
 
 from tests.builders import History, Retraining, flip_bit
 from tests.cli.conftest import Call
+from tfx_janitor.deletion import acts
+from tfx_janitor.deletion.acts import Outcome
+from tfx_janitor.payload.verification import Level as Depth
+from tfx_janitor.verified_pusher import content, manifest, withdrawal
+from tfx_janitor.verified_pusher.durability import Unsynced
+from tfx_janitor.verified_pusher.manifest import Execution, Manifest, Source, Verified
+from tfx_janitor.verified_pusher.rollback import choose, put_back
+from tfx_janitor.verified_pusher.staging import CORNER, Corner
+from tfx_janitor.verified_pusher.withdrawal import WithdrawalError
 
 
 @pytest.fixture
@@ -48,6 +57,49 @@ class TestRollback:
         answer = on("rollback", base_of(runs[0]), "--to", runs[1].push.destination.name, "--format", "json")
         assert label(Path(answer.json["destination"])) == "run 1"
 
+    def test_what_a_person_took_out_of_service_is_passed_over(self, on: Call, runs: list[Retraining]) -> None:
+        number = runs[1].push.destination.name
+        assert on("withdraw", base_of(runs[0]), number, "--reason", "bad predictions").code == 0
+        answer = on("rollback", base_of(runs[0]), "--format", "json")
+        assert label(Path(answer.json["destination"])) == "run 0"
+        (over,) = answer.json["passed_over"]
+        assert over["why"] == (
+            "was taken out of service by a person: bad predictions; --to takes it all the same"
+        )
+        answer = on("rollback", base_of(runs[0]), "--to", number, "--format", "json")
+        assert label(Path(answer.json["destination"])) == "run 1"
+
+    def test_what_was_taken_out_before_its_push_was_recorded_is_passed_over_too(
+        self, on: Call, history: History, runs: list[Retraining]
+    ) -> None:
+        """A person does not wait until the push, which waits for model servers, has given up."""
+        pushed = runs[1].push
+        history.set_property(pushed.pushed_model, "pushed", 0)
+        on("withdraw", base_of(runs[0]), pushed.destination.name, "--reason", "bad predictions")
+        history.set_property(pushed.pushed_model, "pushed", 1)
+        answer = on("rollback", base_of(runs[0]), "--format", "json")
+        assert label(Path(answer.json["destination"])) == "run 0"
+
+    def test_a_base_directory_may_be_spelled_as_pushers_take_it(
+        self, call: Call, runs: list[Retraining]
+    ) -> None:
+        assert call("rollback", f"file://{base_of(runs[0])}/").code == 0
+        answer = call("rollback", "gs://serving/inception")
+        assert answer.code == 2
+        assert "expected a local directory" in answer.err
+
+    def test_what_was_rolled_back_is_told_when_the_rest_fails(
+        self, on: Call, runs: list[Retraining], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object, **__: object) -> list[Outcome]:
+            raise WithdrawalError("no space")
+
+        monkeypatch.setattr(withdrawal, "withdraw", fail)
+        answer = on("rollback", base_of(runs[0]), "--withdraw")
+        assert answer.code == 1
+        assert "recorded as act" in answer.out
+        assert "is still in service: no space" in answer.out
+
     def test_what_it_is_rolled_back_from_can_go_at_once(self, on: Call, runs: list[Retraining]) -> None:
         answer = on("rollback", base_of(runs[0]), "--withdraw")
         assert answer.code == 0
@@ -82,6 +134,43 @@ class TestWithdraw:
         assert answer.code == 2
         assert runs[0].push.destination.exists()
 
+    @pytest.mark.parametrize("gone", [slice(0, 1), slice(0, 3)], ids=["it", "all"])
+    def test_one_that_somebody_takes_away_meanwhile(
+        self, on: Call, history: History, runs: list[Retraining], monkeypatch: pytest.MonkeyPatch, gone: slice
+    ) -> None:
+        make = Corner.make
+
+        def make_slowly(corner: Corner, unsynced: Unsynced) -> None:
+            make(corner, unsynced)
+            for run in runs[gone]:
+                shutil.rmtree(run.push.destination)
+
+        monkeypatch.setattr(Corner, "make", make_slowly)
+        answer = on("withdraw", base_of(runs[0]), runs[0].push.destination.name, "--reason", "old")
+        assert answer.code == 2
+        assert "expected a version of" in answer.err
+        assert acts.read(history.store) == []
+
+    def test_one_by_which_alone_the_model_behind_what_is_served_is_known(
+        self, on: Call, history: History, runs: list[Retraining]
+    ) -> None:
+        base, number = base_of(runs[0]), int(runs[1].push.destination.name)
+        policy = history.policy_file(rules=[{"name": "m", "match": {"type": "Model"}, "keep": {"last": 1}}])
+        choice = choose(str(base), level=Depth.CHECKSUMS, to=number)  # as a pusher does that has no store
+        put_back(choice, execution=Execution(), now_ms=history.now_ms, level=Depth.CHECKSUMS)
+        answer = on("withdraw", base, number, "--reason", "old")
+        assert answer.code == 2
+        assert f"`tfx-janitor adopt {base} {number + 2}` first" in answer.err
+        assert on("adopt", base, number + 2, "--reason", "put back by the pusher").code == 0
+        assert on("withdraw", base, number, "--reason", "old").code == 0
+        assert "served at" in on("explain", runs[1].model.id, "--policy", policy).out
+
+    def test_a_directory_that_cannot_be_written_to(self, on: Call, runs: list[Retraining]) -> None:
+        (base_of(runs[0]) / CORNER).write_text("in the way")
+        answer = on("withdraw", base_of(runs[0]), runs[0].push.destination.name, "--reason", "old")
+        assert answer.code == 2
+        assert "could not take version" in answer.err and "out of service" in answer.err
+
     def test_one_that_is_not_there(self, on: Call, runs: list[Retraining]) -> None:
         answer = on("withdraw", base_of(runs[0]), 7, "--reason", "a mistake")
         assert answer.code == 2
@@ -104,6 +193,26 @@ class TestAdopt:
         assert row.custom_properties["pushed_destination"].string_value == str(stray)
         held = on("explain", runs[1].model.id, "--policy", policy)
         assert "served at" in held.out
+
+    @pytest.mark.parametrize("made_later", [False, True])
+    def test_its_manifest_names_the_model_unless_that_was_made_later(
+        self, on: Call, history: History, runs: list[Retraining], made_later: bool
+    ) -> None:
+        """A store that was lost and begun anew gives the same ids and URIs once more."""
+        stray = shutil.copytree(runs[1].push.destination, base_of(runs[0]) / "1800000000")
+        (stray / "assets.extra" / "label").write_text("no Model is as this any more")
+        model = runs[2].model
+        pushed = Manifest(
+            version=1800000000,
+            created_at_ms=history.row(model).create_time_since_epoch - made_later,
+            source=Source(model.uri, model.id, "Model"),
+            execution=Execution(),
+            verified=Verified("checksums", "SavedModel", 1),
+            files=content.digest(content.scan(str(stray))),
+        )
+        manifest.write(str(stray), pushed, Unsynced())
+        adopt = ("adopt", base_of(runs[0]), 1800000000, "--reason", "found by audit", "--format", "json")
+        assert on(*adopt).json["source_artifact_id"] == (None if made_later else model.id)
 
     def test_one_that_is_known(self, on: Call, runs: list[Retraining]) -> None:
         answer = on("adopt", base_of(runs[0]), runs[0].push.destination.name, "--reason", "a mistake")

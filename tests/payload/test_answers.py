@@ -62,6 +62,10 @@ def written_oracle(tf: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         def add(self, a: Any, b: Any) -> Any:
             return {"sum": a + b}
 
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.uint8)])
+        def darken(self, pixels: Any) -> Any:
+            return {"pixels": pixels // 2}
+
     directory = tmp_path_factory.mktemp("oracle") / "written"
     oracle = Oracle()
     signatures = {
@@ -72,6 +76,7 @@ def written_oracle(tf: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "strict": oracle.strict,
         "parse": oracle.parse,
         "add": oracle.add,
+        "darken": oracle.darken,
     }
     tf.saved_model.save(oracle, str(directory), signatures=signatures)
     return directory
@@ -118,7 +123,7 @@ class TestWarmUpRequests:
     @pytest.mark.parametrize(
         ("log", "finding"),
         [
-            (lambda: predict("gone", x=1), "has no signature gone for warm-up request 2, but add, half"),
+            (lambda: predict("gone", x=1), "has no signature gone for warm-up request 2, but add, darken"),
             (
                 lambda: predict(x=np.ones([1, 3], np.float32)),
                 "takes float32 (None, 2) as x, but warm-up request 2 gives float32 (1, 3)",
@@ -232,7 +237,9 @@ class TestExamples:
                 [1],
                 "takes a, b in its signature add, but the batch of examples gives one input without a name",
             ),
-            ("serving", [1.0], "has no signature serving for the batch of examples, but add, half,"),
+            ("darken", [255, 256], "takes uint8 (None,) as pixels, but the batch of examples gives 256"),
+            ("darken", [[-1]], "takes uint8 (None,) as pixels, but the batch of examples gives -1"),
+            ("serving", [1.0], "has no signature serving for the batch of examples, but add, darken,"),
         ],
     )
     def test_that_are_not_answered_well_are_a_damage(

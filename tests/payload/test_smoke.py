@@ -41,6 +41,7 @@ def test_a_mapping_and_its_json_mean_the_same() -> None:
         ({"bounds": {"y": [0, True]}}, "bounds of the output 'y'"),
         ({"bounds": {"y": [0, float("nan")]}}, "bounds of the output 'y'"),
         ({"bounds": {"y": [0, 1, 2]}}, "bounds of the output 'y'"),
+        ({"bounds": {"y": [0, 10**400]}}, "bounds of the output 'y'"),
     ],
 )
 def test_what_is_not_understood_is_refused(given: Any, complaint: str) -> None:

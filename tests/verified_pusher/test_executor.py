@@ -112,6 +112,18 @@ def test_a_push_that_fails_claims_nothing(push: Push) -> None:
     assert not push.pushed_model.has_custom_property("pushed_destination")
 
 
+def test_what_a_lost_store_left_at_the_uri_of_the_output_is_set_aside(push: Push, caplog: Any) -> None:
+    archive = Path(push.pushed_model.uri)
+    for number in (1, 2):
+        (archive / "assets").mkdir(exist_ok=True)
+        (archive / "assets" / "vocabulary.txt").write_text(f"of another model {number}")
+        assert push.run().get_int_custom_property("pushed") == 1
+        aside = archive.with_name(f"{archive.name}.before-{number}")
+        assert str(aside) in caplog.text
+        assert (aside / "assets" / "vocabulary.txt").read_text() == f"of another model {number}"
+        assert everything(archive) == everything(push.saved_model)
+
+
 def test_a_version_is_numbered_by_the_execution_where_asked_for(push: Push) -> None:
     from tfx.dsl.components.base.base_executor import BaseExecutor
 

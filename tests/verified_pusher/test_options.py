@@ -90,6 +90,11 @@ def test_model_servers_that_are_none_are_refused(value: Any) -> None:
         options.checked_model_servers(value)
 
 
+def test_the_rest_api_of_a_model_server_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"expected the gRPC port of a model server, host:8500"):
+        options.checked_model_servers(["http://serving:8501/v1/models/inception"])
+
+
 @pytest.mark.parametrize("value", [0, -1, True, "soon", "nan", float("inf"), [], "5 minutes"])
 def test_a_time_to_wait_that_is_none_is_refused(value: Any) -> None:
     with pytest.raises(OptionError, match="await_serving"):

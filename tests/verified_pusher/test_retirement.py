@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +15,12 @@ from tfx_janitor.payload.verification import Level
 from tfx_janitor.retention.plan import Plan
 from tfx_janitor.survey.crew import Threads
 from tfx_janitor.survey.survey import make_plan
-from tfx_janitor.verified_pusher import retirement
+from tfx_janitor.verified_pusher import retirement, versions
 from tfx_janitor.verified_pusher.manifest import Execution
 from tfx_janitor.verified_pusher.retirement import Retirement, loaded_by_nobody
 from tfx_janitor.verified_pusher.rollback import choose, put_back
-from tfx_janitor.verified_pusher.serving import ModelServer, in_use_by_any
+from tfx_janitor.verified_pusher.serving import ModelServer, ServerSilent, in_use_by_any
+from tfx_janitor.verified_pusher.versions import Version
 
 from .conftest import version_names
 
@@ -44,6 +46,16 @@ def retire(
 def test_the_oldest_go_and_the_newest_stay(base: Path) -> None:
     assert retire(base, 2) == Retirement((8, 9, 10))
     assert sorted(os.listdir(base)) == ["11", "12", "notes"]
+
+
+def test_what_is_no_model_does_not_count_among_those_that_stay(base: Path) -> None:
+    """What stock Pushers leave when they are killed: a number with nothing behind it, or with a part."""
+    (base / "11" / "variables" / "variables.index").unlink()
+    (base / "13").mkdir()
+    labelled_model(base / "14", "14")
+    assert retire(base, 3, pushed=14).retired == (8, 9)
+    assert version_names(base) == ["10", "11", "12", "13", "14"], "10, 12 and 14 are what can be served"
+    assert retire(base, 4, pushed=14) == Retirement()
 
 
 def test_without_a_number_all_stay(base: Path) -> None:
@@ -75,6 +87,19 @@ def test_a_model_server_that_cannot_be_asked_keeps_everything(base: Path) -> Non
     assert outcome.retired == ()
     (problem,) = outcome.problems
     assert problem.startswith("could not tell which versions may be retired: model server")
+    assert len(version_names(base)) == 5
+
+
+def test_a_directory_that_cannot_be_read_does_not_fail_the_push_that_is_done(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stale(_: str) -> tuple[Version, ...]:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    monkeypatch.setattr(versions, "served", stale)
+    for outcome in (retire(base, 2), retirement.retire_repeats(str(base), in_use=loaded_by_nobody)):
+        (problem,) = outcome.problems
+        assert problem.startswith("could not tell which versions may be retired: ")
     assert len(version_names(base)) == 5
 
 
@@ -138,6 +163,22 @@ def test_what_was_put_back_stays_known_by_the_version_that_it_was_put_back_from(
     assert version_names(base) == ["13", "9"]
     labelled_model(base / "14", "14")
     assert retire(base, 1, pushed=14).retired == (9, 13)
+
+
+def test_only_what_was_put_back_before_from_the_same_version_is_a_repeat(base: Path) -> None:
+    assert retirement.retire_repeats(str(base), in_use=loaded_by_nobody) == Retirement()
+    for to in (9, 10, 9, 10, 9):  # become 13 to 17
+        choice = choose(str(base), level=Level.CHECKSUMS, to=to)
+        put_back(choice, execution=Execution(), now_ms=0, level=Level.CHECKSUMS)
+
+    def silent(_: int) -> bool:
+        raise ServerSilent("no answer")
+
+    unknown = retirement.retire_repeats(str(base), in_use=silent)
+    assert unknown == Retirement((), ("could not tell which versions may be retired: no answer",))
+    assert retirement.retire_repeats(str(base), in_use=lambda number: number == 15).retired == (13,)
+    assert retirement.retire_repeats(str(base), in_use=loaded_by_nobody).retired == (15,)
+    assert version_names(base) == ["10", "11", "12", "14", "16", "17", "8", "9"]
 
 
 def test_a_retired_version_no_longer_holds_its_model(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tests.builders import History, flip_bit, keep_models
 from tests.serving import labelled_model
 from tfx_janitor import effects
 from tfx_janitor.deletion import acts, history
+from tfx_janitor.deletion.acts import Outcome
 from tfx_janitor.effects import Effect
 from tfx_janitor.lineage.connection import open_url
 from tfx_janitor.payload import saved_model
@@ -22,15 +23,16 @@ from tfx_janitor.payload.verification import Level
 from tfx_janitor.retention.plan import Decision, Reason
 from tfx_janitor.survey.crew import Threads
 from tfx_janitor.survey.survey import make_plan
-from tfx_janitor.verified_pusher import manifest, retirement, rollback
+from tfx_janitor.verified_pusher import content, manifest, retirement, rollback
+from tfx_janitor.verified_pusher.durability import Unsynced
 from tfx_janitor.verified_pusher.errors import PushError
-from tfx_janitor.verified_pusher.manifest import Execution, Rollback, Source
+from tfx_janitor.verified_pusher.manifest import Execution, Manifest, Rollback, Source, Verified
 from tfx_janitor.verified_pusher.options import PushOptions
 from tfx_janitor.verified_pusher.push import Push, push
 from tfx_janitor.verified_pusher.rollback import RollbackError
 from tfx_janitor.verified_pusher.rollback_act import RecordedRollback, roll_back
 
-from .conftest import everything, version_names
+from .conftest import NOON_MS, everything, version_names
 
 
 class Base:
@@ -40,19 +42,19 @@ class Base:
         self.home = home
         self.path = home / "serving"
 
-    def push(self, label: str, *, source: Source | None = None) -> int:
+    def push(self, label: str, *, source: Source | None = None, now_ms: int = 0) -> int:
         model = self.home / "models" / label
         if not model.exists():
             labelled_model(model, label)
-        return self._push(model, source or Source(str(model), 12, "Model")).version
+        return self._push(model, source or Source(str(model), 12, "Model"), now_ms).version
 
-    def _push(self, model: Path, source: Source) -> Push:
+    def _push(self, model: Path, source: Source, now_ms: int) -> Push:
         return push(
             str(model),
             str(self.path),
             source=source,
             execution=Execution(),
-            now_ms=0,
+            now_ms=now_ms,
             options=PushOptions(),
         )
 
@@ -105,6 +107,20 @@ def test_what_was_rolled_back_from_is_passed_by_later_too(base: Base) -> None:
     base.push("fish")
     base.damage(4)
     base.back()
+    assert base.served == "dogs"
+
+
+def test_what_was_put_back_is_put_back_from_its_push_once_more(base: Base) -> None:
+    """Else each of a row of versions put back from each other would keep the one before it."""
+    base.back()
+    base.push("fish")
+    assert base.back().version == 6
+    assert manifest.read(str(base.path / "6")).rollback == Rollback(version=2, instead_of=5)
+    base.push("frogs")
+    (base.path / "2" / manifest.NAME).unlink()
+    base.damage(2)
+    assert base.back().version == 8
+    assert manifest.read(str(base.path / "8")).rollback == Rollback(version=6, instead_of=7)
     assert base.served == "dogs"
 
 
@@ -356,7 +372,8 @@ def test_the_model_of_a_version_without_a_pushed_model_is_known_by_its_manifest(
     """As where model servers refused a push, and the version before was put back by the pusher itself."""
     base, model = Base(recorded.history.home), recorded.second.model
     base.path = recorded.base
-    put_back = base.push("cats", source=Source(model.uri, model.id, "Model"))
+    source = Source(model.uri, model.id, "Model")
+    put_back = base.push("cats", source=source, now_ms=recorded.history.now_ms)
     base.push("dogs")
     done = recorded.back(to=base.path / str(put_back))
     assert (
@@ -375,6 +392,51 @@ def test_a_store_that_never_saw_a_push_learns_of_it(base: Base, tmp_path: Path) 
     assert act.touches == (), "the manifest's Model 12 is one of another store"
     assert manifest.read(done.push.destination).source.artifact_id is None
     assert history.verify(store.store).findings == ()
+
+
+def test_a_store_begun_anew_has_another_model_under_the_same_id(recorded: Recorded) -> None:
+    base, model = Base(recorded.history.home), recorded.second.model
+    base.path = recorded.base
+    put_back = base.push("cats", source=Source(model.uri, model.id, "Model"), now_ms=NOON_MS)
+    base.push("dogs")
+    done = recorded.back(to=base.path / str(put_back))
+    assert done.choice.target.source.artifact_id is None, "the Model was made after the push"
+
+
+def test_what_lineage_says_needs_no_clock(recorded: Recorded) -> None:
+    """The machine that pushed was slow by years, and its manifest says so."""
+    version, model = recorded.second.push.destination, recorded.second.model
+    written = Manifest(
+        version=int(version.name),
+        created_at_ms=0,
+        source=Source(model.uri, model.id, "Model"),
+        execution=Execution(),
+        verified=Verified("checksums", "SavedModel", 1),
+        files=content.digest(content.scan(str(version))),
+    )
+    manifest.write(str(version), written, Unsynced())
+    assert recorded.back().choice.target.source.artifact_id == model.id
+
+
+def test_one_that_fails_where_the_store_knows_nothing_says_so_too(
+    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> Push:
+        raise PushError("no space")
+
+    store = History(tmp_path)
+    monkeypatch.setattr(rollback, "put_back", fail)
+    with pytest.raises(PushError, match="no space"):
+        roll_back(store.site(), str(base.path), level=Level.CHECKSUMS)
+    (act,) = acts.read(store.store)
+    assert act.outcomes == (Outcome(0, "failed", "no space", path=str(base.path)),)
+
+
+def test_what_is_taken_away_before_it_is_put_back_is_said_so(base: Base) -> None:
+    choice = rollback.choose(str(base.path), level=Level.CHECKSUMS)
+    shutil.rmtree(choice.target.path)
+    with pytest.raises(PushError, match="was taken away meanwhile; roll back again"):
+        rollback.put_back(choice, execution=Execution(), now_ms=0, level=Level.CHECKSUMS)
 
 
 class Killed(BaseException):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,15 @@ def test_a_server_tells_its_versions(stand_in: StandIn, server: ModelServer, tmp
     unservable(labelled_model(tmp_path / "8", "eight"), "no such op: Foo")
     stand_in.poll()
     assert statuses(server) == (VersionStatus(8, "END", "no such op: Foo"), VersionStatus(7, "AVAILABLE"))
+
+
+def test_a_servers_words_are_told_on_one_line(stand_in: StandIn, server: ModelServer, tmp_path: Path) -> None:
+    unservable(labelled_model(tmp_path / "8", "eight"), "no such op:\n\t" + "Foo " * 1000)
+    stand_in.poll()
+    (refused, _) = statuses(server)
+    assert refused.problem.startswith("no such op: Foo Foo")
+    assert refused.problem.endswith(" ...")
+    assert len(refused.problem) < 600
 
 
 def test_what_was_unloaded_is_not_in_use(stand_in: StandIn, server: ModelServer, tmp_path: Path) -> None:
@@ -95,6 +104,15 @@ def test_a_name_that_the_server_does_not_know_is_no_answer(stand_in: StandIn) ->
         statuses(misspelled)
 
 
+class AnswersWithNothing:
+    """A service that does not say NOT_FOUND of a model that it does not know."""
+
+    def __call__(self, request: Any, context: Any) -> Any:
+        from tensorflow_serving.apis import get_model_status_pb2 as api
+
+        return api.GetModelStatusResponse()  # pyright: ignore[reportAttributeAccessIssue]
+
+
 class FailsFirst:
     """A service that cannot answer the first times that it is asked."""
 
@@ -120,7 +138,7 @@ def answering() -> Iterator[Any]:
 
     running = []
 
-    def serve(service: FailsFirst) -> ModelServer:
+    def serve(service: Callable[[Any, Any], Any]) -> ModelServer:
         servicer = model_service_pb2_grpc.ModelServiceServicer()
         servicer.GetModelStatus = service  # pyright: ignore[reportAttributeAccessIssue]
         services = grpc.server(ThreadPoolExecutor(1))
@@ -135,6 +153,12 @@ def answering() -> Iterator[Any]:
         services.stop(None).wait()
 
 
+def test_no_version_at_all_is_no_answer_that_anything_could_be_retired_by(answering: Any) -> None:
+    server = answering(AnswersWithNothing())
+    with pytest.raises(ServerSilent, match="it answers with none at all"):
+        in_use_by_any([server])(7)
+
+
 def test_a_server_that_is_busy_is_asked_again(answering: Any) -> None:
     service = FailsFirst(grpc.StatusCode.UNAVAILABLE, times=2)
     assert statuses(answering(service)) == (VersionStatus(7, "AVAILABLE"),)
@@ -146,6 +170,16 @@ def test_but_not_for_ever(answering: Any) -> None:
     with pytest.raises(ServerSilent, match="UNAVAILABLE: not now"):
         statuses(answering(service))
     assert service.asked == 3
+
+
+def test_a_server_may_say_no_more_than_a_code(answering: Any) -> None:
+    def abort(_: Any, context: Any) -> None:
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "")
+
+    server = answering(abort)
+    with pytest.raises(ServerSilent) as silent:
+        statuses(server)
+    assert str(silent.value) == f"model server {server} does not tell its versions: UNIMPLEMENTED"
 
 
 def test_what_will_not_get_better_is_asked_once(answering: Any) -> None:

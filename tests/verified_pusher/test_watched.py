@@ -72,7 +72,7 @@ def test_no_request_fails_and_no_version_is_refused(base: Path, server: ModelSer
     def roll_back(to: int | None = None) -> Push:
         choice = rollback.choose(str(base), level=Level.CHECKSUMS, to=to)
         done = rollback.put_back(choice, execution=Execution(), now_ms=0, level=Level.CHECKSUMS)
-        assert await_available([server], done.version, timeout=PATIENCE) is None
+        assert await_available([server], done.version, timeout=PATIENCE, stands=lambda _: False) is None
         return done
 
     inputs = {"images": tf.make_tensor_proto([[1.0, 2.0, 3.0, 4.0]])}

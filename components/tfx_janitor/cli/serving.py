@@ -12,11 +12,14 @@ from tfx_janitor.cli.exits import finish
 from tfx_janitor.cli.options import Format, Level, ModelLevel, Now, OutputFormat, moment_ms
 from tfx_janitor.cli.printing import print_json, show
 from tfx_janitor.cli.site import clock_ms, opened
+from tfx_janitor.errors import JanitorError
 
 if TYPE_CHECKING:
+    from tfx_janitor.deletion.site import Site
     from tfx_janitor.payload.verification import Level as Depth
     from tfx_janitor.verified_pusher.push import Push
     from tfx_janitor.verified_pusher.rollback import Choice
+    from tfx_janitor.verified_pusher.rollback_act import RecordedRollback
 
 
 Base = Annotated[str, typer.Argument(metavar="BASE_DIR", help="The directory that the model server watches.")]
@@ -52,6 +55,7 @@ def rollback(
     from tfx_janitor.verified_pusher import rollback as rollbacks
     from tfx_janitor.verified_pusher.manifest import Execution
 
+    base = _local(base)
     depth = Depth(level.value)
     if not ctx.obj:
         now_ms = moment_ms(now)
@@ -62,17 +66,20 @@ def rollback(
         problem = _withdraw_unrecorded(choice) if withdraw else None
         _tell(choice, done, depth, format, recorded={}, withdrawn=withdraw, problem=problem)
         return
+    from tfx_janitor.verified_pusher.errors import PushError
     from tfx_janitor.verified_pusher.rollback_act import roll_back
-    from tfx_janitor.verified_pusher.withdrawal import withdraw as take_out
 
     problem = None
     with opened(ctx, now=now, readonly=False) as site:
-        made = roll_back(site, base, level=depth, to=to)
-        if withdraw and made.choice.current is not None:
-            reason = f"rolled back by act {made.act_id}"
-            # That servers have it loaded is why it goes: they load what was put back.
-            outcomes = take_out(site, base, made.choice.current, reason=reason, in_use=lambda _: False)
-            problem = next((outcome.detail for outcome in outcomes if not outcome.well), None)
+        try:
+            made = roll_back(site, base, level=depth, to=to)
+        except PushError as error:  # it is recorded as failed, and no later run goes on with it
+            made = error
+        else:
+            if withdraw:
+                problem = _withdraw_recorded(site, base, made)
+    if isinstance(made, PushError):
+        raise made
     recorded = {"metadata": site.metadata, "act": made.act_id, "pushed_model": made.pushed_model_id}
     _tell(made.choice, made.push, depth, format, recorded=recorded, withdrawn=withdraw, problem=problem)
 
@@ -99,6 +106,7 @@ def withdraw(
     from tfx_janitor.verified_pusher.serving import in_use_by_any
     from tfx_janitor.verified_pusher.withdrawal import withdraw as carry_out
 
+    base = _local(base)
     in_use = in_use_by_any(checked_model_servers(server or ()))
     with at_work(ctx, "withdraw", format, now=now) as site:
         outcomes = carry_out(site, base, version, reason=reason, in_use=in_use)
@@ -121,6 +129,7 @@ def adopt(
     from tfx_janitor.report.text import text
     from tfx_janitor.verified_pusher.adoption import adopt as carry_out
 
+    base = _local(base)
     with opened(ctx, now=now, readonly=False) as site:
         done = carry_out(site, base, version, reason=reason)
     source = None if done.source is None else done.source.artifact_id
@@ -141,6 +150,33 @@ def adopt(
         text(f"version {done.version} is PushedModel {done.pushed_model_id} now, by act {done.act_id}"),
         text(f"  {behind}", "dim"),
     )
+
+
+def _local(base: str) -> str:
+    """The path of a base directory that may be spelled as the Pushers take it, as `file:///srv/serving`."""
+    from tfx_janitor.payload import places
+
+    if "://" not in base:
+        return base
+    place = places.parse(base)
+    if not place.local:
+        raise JanitorError(f"expected a local directory that a model server watches, got {base}")
+    return place.path
+
+
+def _withdraw_recorded(site: Site, base: str, made: RecordedRollback) -> str | None:
+    """Takes what was rolled back from out of service; why it could not be done, None if it was."""
+    from tfx_janitor.verified_pusher.withdrawal import withdraw as take_out
+
+    if made.choice.current is None:
+        return None
+    reason = f"rolled back by act {made.act_id}"
+    try:
+        # That servers have it loaded is why it goes: they load what was put back.
+        outcomes = take_out(site, base, made.choice.current, reason=reason, in_use=lambda _: False)
+    except JanitorError as error:  # the rollback is done all the same, and must be told
+        return str(error)
+    return next((outcome.detail for outcome in outcomes if not outcome.well), None)
 
 
 def _withdraw_unrecorded(choice: Choice) -> str | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from tfx_janitor.payload import loading, requests
@@ -44,16 +45,16 @@ def ask(path: str, tag_sets: Collection[Tags], test: SmokeTest) -> Damage | None
     return None
 
 
-def _requests(tf: Any, path: str, test: SmokeTest) -> tuple[Request, ...]:
-    # Asked in any case: a model server does so, and does not serve a model that fails.
-    asked = requests.of_model(tf, path)
-    if test.examples is not None:
-        asked += (requests.of_examples(tf, test.examples, test.signature),)
-    if not asked:
+def _requests(tf: Any, path: str, test: SmokeTest) -> Iterator[Request]:
+    given = [] if test.examples is None else [requests.of_examples(tf, test.examples, test.signature)]
+    # The warm-up requests in any case: a model server asks them, and does not serve a model that fails.
+    asked = itertools.chain(requests.of_model(tf, path), given)
+    first = next(asked, None)
+    if first is None:
         raise WarmUpError(
             "is missing or empty, and no examples were given: there is nothing to ask the model"
         )
-    return asked
+    return itertools.chain([first], asked)
 
 
 def _loaded(tf: Any, path: str, tag_sets: Collection[Tags]) -> Any:
@@ -68,7 +69,7 @@ def _loaded(tf: Any, path: str, tag_sets: Collection[Tags]) -> Any:
 
 
 def _hear(
-    tf: Any, signatures: Mapping[str, Any], asked: Sequence[Request], bounds: Mapping[str, Bounds]
+    tf: Any, signatures: Mapping[str, Any], asked: Iterable[Request], bounds: Mapping[str, Bounds]
 ) -> None:
     given: set[str] = set()
     for request in asked:
@@ -111,6 +112,8 @@ def _inputs(tf: Any, wanted: Mapping[str, Any], request: Request) -> dict[str, A
 
 def _tensor(tf: Any, name: str, value: Any, spec: Any, request: Request) -> Any:
     misfit = f"takes {spec.dtype.name} {spec.shape} as {name}, but {request.name} gives"
+    if (number := _beyond_type(tf, value, spec.dtype)) is not None:
+        raise _Bad(f"{misfit} {number}")
     try:
         tensor = tf.constant(value, None if hasattr(value, "dtype") else spec.dtype)
     except (TypeError, ValueError) as error:
@@ -118,6 +121,14 @@ def _tensor(tf: Any, name: str, value: Any, spec: Any, request: Request) -> Any:
     if tensor.dtype != spec.dtype or not spec.shape.is_compatible_with(tensor.shape):
         raise _Bad(f"{misfit} {tensor.dtype.name} {tensor.shape}")
     return tensor
+
+
+def _beyond_type(tf: Any, value: Any, dtype: Any) -> int | None:
+    """A whole number that a type cannot hold: TensorFlow would make another one of it, without a word."""
+    if not dtype.is_integer or hasattr(value, "dtype"):
+        return None
+    numbers = (one for one in tf.nest.flatten(value) if isinstance(one, int))
+    return next((one for one in numbers if not dtype.min <= one <= dtype.max), None)
 
 
 def _problems(tf: Any, value: Any, bounds: Bounds | None) -> Iterable[str]:

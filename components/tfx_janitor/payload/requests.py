@@ -51,8 +51,8 @@ class WarmUpError(Exception):
     """Warm-up requests that no model server can use. The message is the end of a sentence about the file."""
 
 
-def of_model(tf: Any, path: str) -> tuple[Request, ...]:
-    """The warm-up requests that a SavedModel brings, if any.
+def of_model(tf: Any, path: str) -> Iterator[Request]:
+    """The warm-up requests that a SavedModel brings, if any; one after the other, for they may be large.
 
     Args:
       tf: the module `tensorflow`.
@@ -64,7 +64,7 @@ def of_model(tf: Any, path: str) -> tuple[Request, ...]:
     """
     file = os.path.join(path, FILE)
     if not os.path.lexists(file):
-        return ()
+        return
     try:
         from tensorflow_serving.apis import prediction_log_pb2
     except ImportError as error:
@@ -73,21 +73,20 @@ def of_model(tf: Any, path: str) -> tuple[Request, ...]:
             "pip install 'tfx-janitor[tfx]' brings it"
         ) from error
     log: Any = prediction_log_pb2  # protobuf makes its classes at run time
-    found: list[Request] = []
     try:
         for number, record in enumerate(_records(tf, file), 1):
             if number > _MOST_REQUESTS:
                 raise WarmUpError(f"holds more than {_MOST_REQUESTS:,} requests; no model server takes it")
             try:
-                found += _of_log(tf, log.PredictionLog.FromString(record), number)
+                found = tuple(_of_log(tf, log.PredictionLog.FromString(record), number))
             except WarmUpError:
                 raise
             # Whatever a tensor's or a message's reader does not like is the finding.
             except Exception as error:
                 raise WarmUpError(f"holds request {number}, which cannot be read: {told(error)}") from error
+            yield from found
     except tf.errors.OpError as error:
         raise WarmUpError(f"cannot be read: {told(error)}") from error
-    return tuple(found)
 
 
 def of_examples(tf: Any, examples: str | list[Any] | Mapping[str, Any], signature: str) -> Request:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -56,7 +57,10 @@ def adopt(site: Site, base: str, number: int, *, reason: str) -> Adopted:
             f"version {number} in {base} is not whole: {verification.damages[0]}; take it out of service "
             "with `tfx-janitor withdraw`"
         )
-    files = content.digest(_listing(path))
+    try:
+        files = content.digest(_listing(path))
+    except (OSError, ModelRefused) as error:
+        raise AdoptionError(f"version {number} in {base} cannot be read: {error}") from error
     source = _source(site, path, files)
     touches = [] if source is None or source.artifact_id is None else [Touch(source.artifact_id, "serve")]
     act_id = acts.begin(site, "mend", touches, {"reason": reason, "base": real, "version": number})
@@ -84,7 +88,10 @@ def standing(base: str, number: int) -> Version:
     """
     if not os.path.isdir(base):
         raise AdoptionError(f"expected a base directory that a model server watches, but there is no {base}")
-    served = versions.served(base)
+    try:
+        served = versions.served(base)
+    except OSError as error:
+        raise AdoptionError(f"cannot list {base}: {error.strerror}") from None
     found = next((version for version in served if version.number == number), None)
     if found is None:
         known = ", ".join(version.name for version in served) or "none"
@@ -95,13 +102,11 @@ def standing(base: str, number: int) -> Version:
 def _source(site: Site, path: str, files: Sequence[ContentFile]) -> Source | None:
     """The Model that a version is a copy of, if the store has one."""
     models = [row for row in site.store.get_artifacts_by_type(_MODEL) if row.state != ArtifactState.DELETED]
-    try:
-        named = manifest.read(path).source
-    except ManifestError:
-        named = None
-    for row in models:
-        if named is not None and (row.id, row.uri) == (named.artifact_id, named.uri):
-            return named
+    with contextlib.suppress(ManifestError):
+        pushed = manifest.read(path)
+        live = any(row.id == pushed.source.artifact_id for row in models)
+        if live and pushed_models.is_known(site.store, pushed.source, pushed_ms=pushed.created_at_ms):
+            return pushed.source
     wanted = [(file.path, file.size) for file in files]
     for row in reversed(models):
         for tree in _trees(row.uri):

@@ -64,6 +64,10 @@ class Tree:
     has_links: bool
 
 
+DIGEST_KIND = "blake3:"
+"""How every digest of a content begins."""
+
+
 def content_digest(files: Iterable[ContentFile]) -> str:
     """Returns `blake3:<hex>` over paths, sizes and digests of all files, whatever their order.
 
@@ -72,7 +76,7 @@ def content_digest(files: Iterable[ContentFile]) -> str:
     rows = [[file.path, file.size, file.blake3] for file in sorted(files)]
     # ASCII escapes keep the digest defined for file names that are not UTF-8.
     canonical = json.dumps(rows, ensure_ascii=True, separators=(",", ":"))
-    return f"blake3:{blake3(canonical.encode('ascii')).hexdigest()}"
+    return DIGEST_KIND + blake3(canonical.encode("ascii")).hexdigest()
 
 
 def scan(path: str, *, without: Collection[str] = ()) -> Tree:

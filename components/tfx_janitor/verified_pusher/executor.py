@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import os
 import time
 from typing import Any
 
@@ -12,7 +14,9 @@ from tfx.proto.pusher_pb2 import PushDestination, Versioning  # pyright: ignore[
 from tfx.types import artifact_utils, standard_artifacts, standard_component_specs
 from tfx.utils import proto_utils
 
-from tfx_janitor.verified_pusher import closed_loop, options, push, versions
+from tfx_janitor import effects
+from tfx_janitor.payload import places
+from tfx_janitor.verified_pusher import closed_loop, options, push, rename, versions
 from tfx_janitor.verified_pusher.errors import OptionError, PushError
 from tfx_janitor.verified_pusher.manifest import Execution, Source
 
@@ -57,6 +61,7 @@ class Executor(stock.Executor):
             self._MarkNotPushed(pushed_model)
             return
         source = _source(input_dict)
+        _set_aside(pushed_model.uri)
         done = closed_loop.push_until_served(
             self.GetModelPath(input_dict),
             base_directory,
@@ -102,6 +107,31 @@ def _base_directory(exec_properties: dict[str, Any], numbering: versions.Version
             "push_destination with UNIX_TIMESTAMP; remove one of them"
         )
     return destination.filesystem.base_directory
+
+
+def _set_aside(uri: str) -> None:
+    """Gives another name to what lies already where the output of this execution is to come.
+
+    A metadata store that was lost and begun anew gives the ids of executions once more, and with them the
+    URIs of their outputs. What lies there is the archive of another model, which may be all that is left of
+    it: it is no part of this push, and not this push's to delete.
+    """
+    place = places.parse(uri)
+    if not place.local or not os.path.isdir(place.path) or not os.listdir(place.path):
+        return
+    for number in itertools.count(1):
+        aside = f"{place.path}.before-{number}"
+        try:
+            rename.to_free_name(place.path, aside)
+        except FileExistsError:
+            continue
+        effects.mkdir(place.path)
+        _log.warning(
+            "%s held files, of an execution that this metadata store does not know; they are now in %s.",
+            place.path,
+            aside,
+        )
+        return
 
 
 def _source(input_dict: _Artifacts) -> Source:

@@ -143,6 +143,11 @@ def _model_server(value: object) -> ModelServer:
     else:
         address, _, name = value.rpartition("/") if isinstance(value, str) else ("", "", "")
     if isinstance(address, str) and ":" in address and isinstance(name, str) and name:
+        if address.startswith(("http://", "https://")):
+            raise OptionError(
+                f"expected the gRPC port of a model server, host:8500, in {MODEL_SERVERS}, got {address!r}, "
+                "the address of its REST API"
+            )
         return ModelServer(address, name)
     raise OptionError(f"expected {MODEL_SERVERS} to hold entries such as {_SERVERS}, got {value!r}")
 

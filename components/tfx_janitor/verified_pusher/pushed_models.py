@@ -15,7 +15,7 @@ from tfx_janitor.deletion.site import Site
 from tfx_janitor.lineage.snapshot import ACT_TYPE_PREFIX, INPUTS, OUTPUTS, ArtifactState, EventKind
 from tfx_janitor.payload import places
 from tfx_janitor.payload.places import PlaceError
-from tfx_janitor.verified_pusher import versions
+from tfx_janitor.verified_pusher import content, versions
 from tfx_janitor.verified_pusher.manifest import Source
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ TYPE = "PushedModel"
 
 PUT_BACK = "put_back_version"
 """Custom property of what a rollback pushed: the version whose content it has."""
+
+WITHDRAW, WITHDRAWN = "withdraw", "withdrawn"
+"""What an act is about to do to the PushedModel whose version it takes out of service, and what it did."""
 
 _SOURCES = ("Model", "InfraBlessing")
 _BLESSING = "ModelBlessing"
@@ -38,10 +41,12 @@ class PushedModel:
       artifact_id: its MLMD id.
       version: number of the version that it was pushed as.
       archive: where its own copy lies, if it is still there; None if it has none, or not on a local disk.
-      content_digest: `blake3:<hex>` over its files; None where the stock Pusher pushed it.
+      content_digest: `blake3:<hex>` over its files; None where the stock Pusher pushed it, or its digest is
+        of another kind.
       sources: what it was made from: Models first, then InfraBlessings, the newest of each first.
       put_back: the version of before that it was put back from; None for a push.
       unblessed: whether an evaluation looked at the Model behind it, and none blessed it.
+      withdrawn: the reason why a person took its version out of service, or wanted to; None if nobody did.
     """
 
     artifact_id: int
@@ -51,6 +56,7 @@ class PushedModel:
     sources: tuple[Source, ...]
     put_back: int | None
     unblessed: bool = False
+    withdrawn: str | None = None
 
 
 def of_base(store: MetadataStore, base: str) -> tuple[PushedModel, ...]:
@@ -68,18 +74,25 @@ def of_base(store: MetadataStore, base: str) -> tuple[PushedModel, ...]:
             found += [] if number is None else [(row, number)]
     sources = _sources(store, [row.id for row, _ in found])
     refused = _refused(store)
+    withdrawn = _withdrawn(store, base)
     return tuple(
         PushedModel(
             artifact_id=row.id,
             version=number,
             archive=_archive(row.uri, base),
-            content_digest=row.custom_properties["content_digest"].string_value or None,
+            content_digest=_digest(row.custom_properties["content_digest"].string_value),
             sources=sources.get(row.id, ()),
             put_back=row.custom_properties[PUT_BACK].int_value or None,
             unblessed=any(source.artifact_id in refused for source in sources.get(row.id, ())),
+            withdrawn=withdrawn.get(number),
         )
         for row, number in sorted(found, key=lambda pair: pair[0].id, reverse=True)
     )
+
+
+def _digest(recorded: str) -> str | None:
+    # Of another kind it would differ from that of the very same content.
+    return recorded if recorded.startswith(content.DIGEST_KIND) else None
 
 
 def _version_in(base: str, destination: str) -> int | None:
@@ -127,6 +140,37 @@ def _refused(store: MetadataStore) -> set[int]:
         judged, blessed = values["current_model_id"].int_value, values["blessed"].int_value == 1
         verdicts.setdefault(judged, set()).add(blessed)
     return {model for model, said in verdicts.items() if model and True not in said}
+
+
+def _withdrawn(store: MetadataStore, base: str) -> dict[int, str]:
+    """By number, why a person took versions of a base directory out of service, or wanted to.
+
+    A version may have been withdrawn while its push, which is recorded later, waited for model servers.
+    """
+    return {
+        int(act.details["version"]): str(act.details["reason"])
+        for act in acts.read(store, kinds=("mend",), damaged=True)
+        if act.details.get("base") == base
+        and (
+            any(touch.what == WITHDRAW for touch in act.touches)
+            or any(outcome.done == WITHDRAWN for outcome in act.outcomes)
+        )
+    }
+
+
+def is_known(store: MetadataStore, source: Source, *, pushed_ms: int) -> bool:
+    """Whether what a manifest says that a version was pushed from is an artifact of this store.
+
+    A store that was lost and begun anew gives the same ids and URIs once more, to artifacts made later.
+
+    Args:
+      pushed_ms: when it was pushed, milliseconds since the epoch.
+    """
+    rows = () if source.artifact_id is None else store.get_artifacts_by_id([source.artifact_id])
+    return any(
+        (row.uri, row.type) == (source.uri, source.artifact_type) and row.create_time_since_epoch <= pushed_ms
+        for row in rows
+    )
 
 
 def _ends(events: Iterable[Any], kinds: Sequence[int]) -> set[tuple[int, int]]:

@@ -10,7 +10,7 @@ Needs no metadata store. One only adds archives of versions that are no longer s
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tfx_janitor.payload import saved_model
@@ -74,7 +74,12 @@ class Choice:
 
 
 def choose(
-    base: str, *, level: Level, to: int | None = None, pushed_models: Sequence[PushedModel] = ()
+    base: str,
+    *,
+    level: Level,
+    to: int | None = None,
+    pushed_models: Sequence[PushedModel] = (),
+    unloadable: Collection[int] = (),
 ) -> Choice:
     """Finds what to put back. Changes nothing.
 
@@ -84,11 +89,12 @@ def choose(
       to: number of the version to put back; None for the newest one before the current one that is whole and
         holds something else.
       pushed_models: what a metadata store knows of this base directory.
+      unloadable: numbers of versions that a model server could not load.
 
     Raises:
       RollbackError: no base directory, no such version, it is damaged, or none that could be taken.
     """
-    history = _History(base, level, pushed_models)
+    history = _History(base, level, pushed_models, unloadable)
     if to is not None:
         return history.back_to(to)
     return history.back()
@@ -107,15 +113,23 @@ def put_back(choice: Choice, *, execution: Execution, now_ms: int, level: Level)
       PushError: it could not be pushed; nothing became visible unless the message says so.
     """
     target = choice.target
-    done = push.push(
-        target.path,
-        choice.base,
-        source=target.source,
-        execution=execution,
-        now_ms=now_ms,
-        options=PushOptions(level=level),
-        rollback=Rollback(target.version, choice.current),
-    )
+    try:
+        done = push.push(
+            target.path,
+            choice.base,
+            source=target.source,
+            execution=execution,
+            now_ms=now_ms,
+            options=PushOptions(level=level),
+            rollback=Rollback(target.version, choice.current),
+        )
+    except PushError as error:
+        if os.path.isdir(target.path):
+            raise
+        raise PushError(
+            f"version {target.version} at {target.path} was to be put back, and was taken away meanwhile; "
+            "roll back again"
+        ) from error
     if not done.is_new:
         raise RollbackError(f"version {done.version} holds what was to be put back, since a moment ago")
     return done
@@ -133,10 +147,13 @@ class _Copy:
 class _History:
     """The versions of a base directory, and where copies of them lie."""
 
-    def __init__(self, base: str, level: Level, pushed_models: Sequence[PushedModel]) -> None:
+    def __init__(
+        self, base: str, level: Level, pushed_models: Sequence[PushedModel], unloadable: Collection[int]
+    ) -> None:
         self._base = base
         self._level = level
         self._pushed_models = pushed_models
+        self._unloadable = unloadable
         self._names = {version.number: version.name for version in _served(base)}
         self._known = sorted({*self._names, *(one.version for one in pushed_models)})
         self._current = max(self._names, default=None)
@@ -156,13 +173,11 @@ class _History:
 
     def back(self) -> Choice:
         passed_over: list[PassedOver] = []
-        unblessed = {one.version for one in self._pushed_models if one.unblessed}
         for number in _backwards(self._known, self._current, self._put_back_from):
-            if number in unblessed:
-                why = "serves a Model that was not blessed; --to takes it all the same"
-                passed_over.append(PassedOver(number, why, damaged=False))
+            if (why := self._objection(number)) is not None:
+                passed_over.append(PassedOver(number, f"{why}; --to takes it all the same", damaged=False))
                 continue
-            examined = self._examine(number)
+            examined = self._examine_first(number)
             if isinstance(examined, Target):
                 return Choice(self._base, self._current, examined, tuple(passed_over))
             passed_over.append(examined)
@@ -171,6 +186,32 @@ class _History:
         raise RollbackError(
             f"nothing to roll back to in {self._base}: {said or f'there is no version{before}'}"
         )
+
+    def _objection(self, number: int) -> str | None:
+        """Why a version is not to be put back unless a person asks for just that one; None if nothing is."""
+        if number in self._unloadable:
+            return "could not be loaded by a model server"
+        for one in self._pushed_models:
+            if one.version == number and one.withdrawn is not None:
+                return f"was taken out of service by a person: {one.withdrawn}"
+            if one.version == number and one.unblessed:
+                return "serves a Model that was not blessed"
+        return None
+
+    def _examine_first(self, number: int) -> Target | PassedOver:
+        """Examines the push of what a version holds, and only if that is gone or damaged the version itself.
+
+        It is the push that lineage knows; and a chain of versions put back from each other would keep each
+        other from being retired.
+        """
+        first = number
+        while (origin := self._put_back_from(first)) in self._names and origin < first:
+            first = origin
+        if first != number:
+            examined = self._examine(first)
+            if isinstance(examined, Target):
+                return examined
+        return self._examine(number)
 
     def _examine(self, number: int) -> Target | PassedOver:
         copies = tuple(self._copies(number))

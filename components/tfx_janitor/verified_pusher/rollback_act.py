@@ -54,12 +54,13 @@ def roll_back(site: Site, base: str, *, level: Level, to: int | None = None) -> 
     for act, version, directory in _interrupted(site, real):
         _record(site, act.id, act.touches, version, directory)
     known = pushed_models.of_base(site.store, real)
-    choice = _as_known_here(site, rollback.choose(base, level=level, to=to, pushed_models=known))
+    choice = _as_known_here(site, known, rollback.choose(base, level=level, to=to, pushed_models=known))
     act_id, touches = _begin(site, real, choice, known, level)
     try:
         done = rollback.put_back(choice, execution=Execution(id=act_id), now_ms=site.now_ms, level=level)
     except JanitorError as error:
-        acts.end(site, act_id, [Outcome(touch.artifact_id, "failed", str(error)) for touch in touches])
+        failed = [Outcome(touch.artifact_id, "failed", str(error)) for touch in touches]
+        acts.end(site, act_id, failed or [Outcome(0, "failed", str(error), path=real)])
         raise
     made = _record(site, act_id, touches, manifest.read(done.destination), done.destination)
     return RecordedRollback(choice, done, act_id, made)
@@ -85,13 +86,17 @@ def _begin(
     return acts.begin(site, "rollback", touches, details), touches
 
 
-def _as_known_here(site: Site, choice: Choice) -> Choice:
+def _as_known_here(site: Site, known: Iterable[PushedModel], choice: Choice) -> Choice:
     """Takes the id of the source away if it is none of this store: a manifest may tell of another one's."""
-    source = choice.target.source
-    rows = () if source.artifact_id is None else site.store.get_artifacts_by_id([source.artifact_id])
-    if any((row.uri, row.type) == (source.uri, source.artifact_type) for row in rows):
+    target = choice.target
+    by_lineage = {source for one in known if one.version == target.version for source in one.sources}
+    try:
+        pushed_ms = manifest.read(target.path).created_at_ms
+    except ManifestError:
+        pushed_ms = site.now_ms
+    if target.source in by_lineage or pushed_models.is_known(site.store, target.source, pushed_ms=pushed_ms):
         return choice
-    return replace(choice, target=replace(choice.target, source=replace(source, artifact_id=None)))
+    return replace(choice, target=replace(target, source=replace(target.source, artifact_id=None)))
 
 
 def _interrupted(site: Site, base: str) -> Iterator[tuple[Act, Manifest, str]]:

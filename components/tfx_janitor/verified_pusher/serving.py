@@ -20,6 +20,9 @@ DEADLINE_S = 5.0
 ATTEMPTS = 3
 """How often a server that does not answer is asked, where no more than the answer is waited for."""
 
+_WORDS_LIMIT = 500
+"""A server's words may quote a whole graph, and become an error message and a property in MLMD."""
+
 AVAILABLE, UNLOADING, END = "AVAILABLE", "UNLOADING", "END"
 
 
@@ -60,6 +63,11 @@ class VersionStatus:
     def in_use(self) -> bool:
         """Whether the server has the version loaded, or is about to, or will not say."""
         return self.state != END
+
+    @property
+    def refused(self) -> bool:
+        """Whether the server could not load the version, and has given it up."""
+        return self.state == END and bool(self.problem)
 
 
 Ask = Callable[[ModelServer], Sequence[VersionStatus]]
@@ -107,6 +115,9 @@ def statuses(
             response = patience(stub.GetModelStatus, request, timeout=deadline_s)
         except grpc.RpcError as error:
             raise ServerSilent(_silence(server, error)) from None
+    if not response.model_version_status:
+        # TensorFlow Serving says NOT_FOUND. Taken for an answer, this would say that nothing is loaded.
+        raise ServerSilent(f"model server {server} does not tell its versions: it answers with none at all")
     return tuple(_status(one) for one in response.model_version_status)
 
 
@@ -129,13 +140,20 @@ def _status(answer: Any) -> VersionStatus:
     names = answer.DESCRIPTOR.fields_by_name["state"].enum_type.values_by_number
     state = names[answer.state].name if answer.state in names else "UNKNOWN"
     code = answer.status.error_code
-    return VersionStatus(
-        answer.version, state, (answer.status.error_message or f"error {code}") if code else ""
-    )
+    problem = (_one_line(answer.status.error_message) or f"error {code}") if code else ""
+    return VersionStatus(answer.version, state, problem)
 
 
 def _silence(server: ModelServer, error: Exception) -> str:
     code = getattr(error, "code", lambda: None)()
-    details = getattr(error, "details", lambda: None)() or str(error)
-    name = "no answer" if code is None else code.name
-    return f"model server {server} does not tell its versions: {name}: {details}"
+    if code is None:
+        words = f"no answer: {_one_line(str(error))}"
+    else:
+        details = _one_line(getattr(error, "details", lambda: None)() or "")
+        words = f"{code.name}: {details}" if details else code.name
+    return f"model server {server} does not tell its versions: {words}"
+
+
+def _one_line(words: str) -> str:
+    line = " ".join(words.split())
+    return f"{line[:_WORDS_LIMIT]} ..." if len(line) > _WORDS_LIMIT else line
