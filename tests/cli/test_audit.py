@@ -227,9 +227,35 @@ def test_a_command_that_mends_two_kinds_is_to_be_run_once(
     (runs[0].push.destination.parent / "1").mkdir()
     found = on("audit", "--policy", policy)
     (command,) = _commands(found.out)
-    assert f"\n  as above: tfx-janitor {shlex.join(command)}\n" in found.out
+    assert f"\n  as above: tfx-janitor --metadata {history.url} {shlex.join(command)}\n" in found.out
     assert on(*command).code == 0
     assert on("audit", "--policy", policy).code == 0
+
+
+@pytest.mark.parametrize("format", ["table", "junit"])
+def test_no_command_acts_on_the_store_of_the_environment_instead(
+    call: Call,
+    history: History,
+    runs: list[Retraining],
+    policy: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    format: str,
+) -> None:
+    missing(history, runs[0])
+    command = f"forget {runs[0].model.id} --reason"
+    audit = ("audit", "--policy", policy, "--format", format)
+    monkeypatch.setenv("TFX_JANITOR_METADATA", "sqlite:///another.db")
+    named = call("--metadata", history.url, *audit)
+    assert f"mend: tfx-janitor --metadata {history.url} {command}" in named.out
+    monkeypatch.setenv("TFX_JANITOR_METADATA", history.url)
+    assert f"mend: tfx-janitor {command}" in call(*audit).out
+
+
+def test_what_undoes_a_discard_names_the_store(
+    on: Call, history: History, runs: list[Retraining], policy: Path
+) -> None:
+    answer = on("discard", runs[0].model.id, "--reason", "x", "--policy", policy)
+    assert f"undo: tfx-janitor --metadata {history.url} restore ID..." in answer.out
 
 
 def test_json_has_stable_codes(on: Call, history: History, runs: list[Retraining], policy: Path) -> None:
@@ -268,11 +294,11 @@ def test_it_changes_nothing(on: Call, history: History, runs: list[Retraining], 
 
 
 def _commands(printed: str) -> list[list[str]]:
-    """The commands that mend, as a shell would take them apart."""
+    """The commands that mend, as a shell would take them apart, without the store that each of them names."""
     lines = [line.strip().removeprefix("mend: ") for line in printed.splitlines() if "mend: " in line]
     commands = [shlex.split(line) for line in lines]
-    assert all(command[0] == "tfx-janitor" for command in commands)
-    return [command[1:] for command in commands]
+    assert all(command[:2] == ["tfx-janitor", "--metadata"] for command in commands)
+    return [command[3:] for command in commands]
 
 
 def _iso(history: History, days: int) -> str:

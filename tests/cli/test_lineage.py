@@ -198,8 +198,8 @@ def test_a_version_that_the_store_does_not_know(on: Call, history: History, made
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], "expected either ID_OR_PATH or --served BASE_DIR"),
-        (["1", "--served", "/x"], "expected either ID_OR_PATH or --served BASE_DIR"),
+        ([], "expected either ID_OR_PATH or --served BASE_DIR, got neither"),
+        (["1", "--served", "/x"], "expected either ID_OR_PATH or --served BASE_DIR, got both"),
         (["--served", "/x", "--format", "dot"], "--served has a table and JSON"),
         (["--served", "/x", "--depth", "3"], "--served has a table and JSON"),
         (["1", "--depth", "3", "--all"], "expected --depth N or --all"),

@@ -42,8 +42,21 @@ def test_plan_lists_them(on: Call, policy: Path, model_run: Path, fifteen_days: 
     assert line.endswith("; keeps for 14d")
     assert model.split() == ["delete", "0", "bytes", str(model_run.parents[1] / "model" / died)]
     assert inside.split()[0] == "delete" and inside.endswith(str(model_run))
-    assert "2 directories that no artifact claims: 2 delete" in answer.out
+    assert "2 directories that no artifact claims: 2 delete (1.4 kB)\n" in answer.out
+    assert "\n1.4 kB would be freed\n" in answer.out
     assert "next: write it down with --out PLAN" in answer.out
+
+
+def test_a_comparison_tells_of_them(
+    on: Call, history: History, policy: Path, fifteen_days: str, tmp_path: Path
+):
+    without = tmp_path / "without.json"
+    without.write_text(json.dumps({**json.loads(policy.read_text()), "orphans": None}))
+    more = on("plan", "--policy", policy, "--compare", without, "--now", fifteen_days).out
+    assert "\n  2 directories that no artifact claims would be deleted that stayed (1.4 kB)\n" in f"\n{more}"
+    assert more.endswith("1.4 kB more would be freed: 1.4 kB instead of 0 bytes\n")
+    less = on("plan", "--policy", without, "--compare", policy, "--now", fifteen_days).out
+    assert "  2 directories that no artifact claims would stay that would have gone (1.4 kB)\n" in less
 
 
 def test_plan_as_json(on: Call, policy: Path, model_run: Path, fifteen_days: str):

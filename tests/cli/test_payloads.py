@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +18,7 @@ from tests.builders import (
     write_saved_model,
 )
 from tests.cli.conftest import Call
+from tfx_janitor.effects import Effect, watched
 from tfx_janitor.payload.checkpoints import read_directory, read_state
 
 STEPS = (1, 2, 3, 10, 11, 12, 100)
@@ -125,7 +129,7 @@ def test_a_damaged_newest_does_not_count_and_is_1(call: Call, run: Path):
     damage_checkpoint(run, "ckpt-100")
     answer = call("checkpoints", run, "--last", 1, "--delete")
     assert answer.code == 1
-    assert "1 checkpoint damaged or not understood, never deleted" in answer.out
+    assert "1 checkpoint damaged or not understood: kept; --broken lets go" in answer.out
     assert names(run) == ckpts(12, 100)
     state = read_state(str(run))
     assert state is not None
@@ -222,6 +226,34 @@ class TestBroken:
         state = read_state(str(old))
         assert state is not None
         assert state.latest == "ckpt-100"
+
+    def test_a_state_file_that_names_what_is_gone_is_told_of(self, call: Call, old: Path) -> None:
+        assert "next:" not in call("checkpoints", old, "--broken").out
+        for file in old.glob("ckpt-100.*"):
+            file.unlink()
+        told = call("checkpoints", old, "--broken").out
+        assert "0 checkpoints would be deleted" in told
+        assert told.endswith("the `checkpoint` file would be mended\nnext: the same with --delete\n")
+        thinned = call("checkpoints", old, "--last", 9, "--delete", "--format", "json")
+        assert thinned.json["rewrites_state"] is False  # it is not thinning's business
+        for rewrites in (True, False):
+            done = call("checkpoints", old, "--broken", "--delete", "--format", "json")
+            assert done.json["rewrites_state"] is rewrites
+
+    def test_what_the_file_system_refuses_is_1(
+        self, call: Call, old: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (old / "ckpt-1.index").unlink()
+
+        def refuse(effect: Effect, change: Callable[[], Any]) -> Any:
+            if effect.kind == "unlink":
+                raise OSError(errno.EACCES, os.strerror(errno.EACCES), effect.subject)
+            return change()
+
+        with watched(refuse):
+            answer = call("checkpoints", old, "--broken", "--delete")
+        assert answer.code == 1
+        assert "not all could be deleted" in answer.err and "Permission denied" in answer.err
 
     def test_it_goes_with_no_rule(self, call: Call, run: Path) -> None:
         assert call("checkpoints", run, "--broken", "--last", 1).code == 2

@@ -35,6 +35,8 @@ def test_a_pin_is_set_listed_and_released(on: Call, trained: Training):
     assert on("pins", "--format", "json").json["pins"] == []
     (released,) = on("pins", "--all", "--format", "json").json["pins"]
     assert released["released"] is not None
+    (line,) = on("pins", "--all").out.splitlines()[1:]
+    assert f"released {released['released'][:10]}" in line and "2090" not in line
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -74,11 +75,11 @@ def test_the_database_stays_as_it_is(on: Call, policy: Path, history: History):
     assert looks() == before
 
 
-def test_out_writes_the_plan_that_was_shown(on: Call, policy: Path, tmp_path: Path):
+def test_out_writes_the_plan_that_was_shown(on: Call, history: History, policy: Path, tmp_path: Path):
     out = tmp_path / "a plan.json"
     answer = on("plan", "--policy", policy, "--out", out)
     assert Plan.from_json(out.read_text()).id in answer.out
-    assert f"next: tfx-janitor apply '{out}'" in answer.out
+    assert f"next: tfx-janitor --metadata {history.url} apply '{out}'" in answer.out
     assert on("plan", "--policy", policy, "--out", out).code == 0
 
 
@@ -88,6 +89,25 @@ def test_out_never_overwrites_anything_but_a_plan(on: Call, policy: Path, histor
     assert answer.code == 2
     assert "exists and is no plan" in answer.err
     assert history.database.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("out", "told"),
+    [
+        ("", "is a directory"),
+        ("nowhere/plan.json", "there is no directory"),
+        ("forbidden.json", "may not be written"),
+    ],
+)
+def test_out_is_looked_at_before_the_work_begins(
+    call: Call, policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str, told: str
+):
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != str(tmp_path) and allowed(path, mode))
+    plan = ("plan", "--policy", policy, "--out", tmp_path / out)
+    answer = call("--metadata", "sqlite:///nowhere.db", *plan)
+    assert (answer.code, answer.out) == (2, "")
+    assert told in answer.err and "sqlite" not in answer.err
 
 
 def test_sizes_of_everything(on: Call, policy: Path):
@@ -106,6 +126,20 @@ def test_only_one_pipeline(on: Call, policy: Path):
     answer = on("plan", "--policy", policy, "--pipeline", "inceptoin")
     assert (answer.code, answer.out) == (2, "")
     assert "expected a pipeline of the store, got 'inceptoin'; it has inception" in answer.err
+
+
+@pytest.mark.parametrize("arguments", [["plan"], ["audit"], ["report", "--out", "page.html"]])
+def test_of_many_pipelines_the_nearest_names_are_told(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+):
+    monkeypatch.chdir(tmp_path)
+    many = History(tmp_path)
+    for number in range(12):
+        many.pipeline(f"pipeline-{number}").run()
+    policy = many.policy_file(rules=[keep_models(last=1)])
+    answer = call("--metadata", many.url, *arguments, "--policy", policy, "--pipeline", "pipeline_7")
+    assert (answer.code, answer.out) == (2, "")
+    assert "it has 12, the nearest are pipeline-7, " in answer.err and "pipeline-11" not in answer.err
 
 
 def test_a_plan_beyond_a_limit_says_what_apply_will_want(on: Call, history: History, retrained: object):

@@ -60,6 +60,14 @@ def test_the_console_script_is_there():
     assert (done.returncode, done.stdout.split()[0], done.stderr) == (0, "tfx-janitor", "")
 
 
+def test_options_of_the_program_stand_before_the_command():
+    done = run("pins", "--metadata", "sqlite:///m.db")
+    assert (done.returncode, done.stdout) == (2, "")
+    told = "--metadata stands before the command, as in tfx-janitor --metadata ... pins ...\n"
+    assert done.stderr.endswith(told)
+    assert "stands before" not in run("pins", "--metadaat").stderr
+
+
 def test_errors_are_one_line_on_standard_error(tmp_path: Path):
     done = run("--metadata", f"sqlite://{tmp_path}/none.db", "pins", "--format", "json")
     assert (done.returncode, done.stdout) == (2, "")
@@ -82,6 +90,71 @@ def test_who_stops_reading_is_not_answered_with_an_error(tmp_path: Path):
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120)
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+NOT_WRITTEN = "tfx-janitor: standard output could not be written: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unbuffered"),
+    [
+        (["--version"], "1"),
+        (["--help"], ""),
+        (["verify", "."], "1"),
+        (["verify", ".", "--format", "json"], ""),
+    ],
+)
+def test_a_full_disk_is_told_and_is_70(tmp_path: Path, arguments: list[str], unbuffered: str):
+    write_checkpoints(tmp_path, (1, 2))
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*MODULE, *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            cwd=tmp_path,
+            env=environment,
+        )
+    assert (done.returncode, done.stderr) == (70, NOT_WRITTEN)
+
+
+def test_that_nobody_can_be_told_does_not_change_the_exit_code(tmp_path: Path):
+    for log_format in ("text", "json"):
+        with open("/dev/full", "w") as full:
+            command = [*MODULE, "--log-format", log_format, "verify", str(tmp_path / "nothing")]
+            assert subprocess.run(command, stdout=full, stderr=full, timeout=120).returncode == 2
+
+
+def shell(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """The command line as `$@` of a script."""
+    command = ["sh", "-c", script, "sh", *MODULE, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_closed_streams_lead_nowhere_and_no_file_takes_their_place(tmp_path: Path):
+    write_checkpoints(tmp_path, (1, 2))
+    done = shell('exec "$@" >&-', "verify", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    # What is said on standard error is not said on standard output instead.
+    done = shell('exec "$@" 2>&-', "verify", tmp_path / "nothing")
+    assert (done.returncode, done.stdout) == (2, "")
+    numbers = "import os, sys; from tfx_janitor.cli import main"
+    opened = "print(os.open('/dev/null', os.O_RDONLY), file=open(sys.argv[1], 'w'))"
+    code = f"{numbers}\ntry:\n    main(['--version'])\nexcept SystemExit:\n    {opened}"
+    command = [
+        "sh",
+        "-c",
+        'exec "$@" <&- >&- 2>&-',
+        "sh",
+        sys.executable,
+        "-c",
+        code,
+        str(tmp_path / "number"),
+    ]
+    subprocess.run(command, check=True, timeout=120)
+    assert int((tmp_path / "number").read_text()) > 2
 
 
 def test_names_that_are_no_text_are_shown_and_not_choked_on(tmp_path: Path):

@@ -84,6 +84,39 @@ def test_outcomes(show: Show):
     assert str(outcome_summary(outcomes)) == "1 purged, 1 failed; 1.0 kB freed"
 
 
+def test_on_a_narrow_terminal_it_is_below_the_rest_why(decide: Decide, show: Show):
+    decisions = [decide(MISSED, artifact_id=2, verdict="delete", bytes=96_400_000), decide(artifact_id=12)]
+    assert show(decision_table(decisions), width=40) == [
+        "id  created (UTC)        size  verdict",
+        "",
+        "inception / Trainer / model (Model)",
+        "12  1970-01-01 00:00           keep",
+        "    rule models: last",
+        " 2  1970-01-01 00:00  96.4 MB  delete",
+        "    rule models: last: rank 5 of 7,",
+        "    keeps 3",
+    ]
+
+
+def test_a_long_path_leaves_room_for_what_there_is_to_say(show: Show):
+    path = "/srv/pipelines/inception/Trainer/model_run/70"
+    outcomes = [
+        Outcome(12, "skipped", "it is LIVE, not marked"),
+        Outcome(0, "marked", "expire.older-than: execution 70 is RUNNING", bytes=1400, path=path),
+        Outcome(13, "purged"),
+    ]
+    assert show(outcome_table(outcomes), width=80) == [
+        "skipped  artifact 12",
+        "         it is LIVE, not marked",
+        f"marked   {path}  1.4 kB",
+        "         expire.older-than: execution 70 is RUNNING",
+        "purged   artifact 13",
+    ]
+    assert show(outcome_table([])) == []
+    # Each item on a line of its own where it has room, as for `grep`.
+    assert len(show(outcome_table(outcomes), width=200)) == 3
+
+
 def plan(*decisions: Decision, **summary: int) -> Plan:
     return Plan(0, 0, "sqlite:///m.db", {}, Summary(**summary), lambda: iter(decisions))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -14,6 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
       arguments: those of the process, if not given.
     """
+    _open_what_is_closed()
     try:
         from tfx_janitor.cli.application import app
 
@@ -22,3 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # Ctrl-C before there is a command that could answer: as shells have it, without a word.
         raise SystemExit(130) from None
     raise SystemExit(0)
+
+
+def _open_what_is_closed() -> None:
+    """Lets standard input, output and error lead nowhere where they are closed, as under some daemons.
+
+    The next files that are opened, such as a plan, would get their numbers, and what is meant for people.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # The lowest number that is free: its own.
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))

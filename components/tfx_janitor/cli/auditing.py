@@ -9,7 +9,7 @@ import typer
 
 from tfx_janitor.cli.exits import finish
 from tfx_janitor.cli.metrics import measured
-from tfx_janitor.cli.options import Metrics, Now, Pipeline, Policy, VerifyLevel
+from tfx_janitor.cli.options import Metrics, Now, Pipeline, Policy, VerifyLevel, called
 from tfx_janitor.cli.printing import print_json, print_pieces, show
 from tfx_janitor.cli.site import opened, read_policy
 
@@ -61,6 +61,7 @@ def audit(
         with opened(ctx, now=now, readonly=True, pipeline=pipeline) as site:
             seen.site = site
             seen.audited = audited = look(site, rules, Level(level.value))
+        program = called(ctx, site.metadata)
         least = None if fail_on is FailOn.NEVER else Severity(fail_on.value)
         if format is AuditFormat.JSON:
             print_json(audit_document(audited, metadata=site.metadata, now_ms=site.now_ms))
@@ -74,8 +75,9 @@ def audit(
                 metadata=site.metadata,
                 now_ms=site.now_ms,
                 fail_on=least,
+                called=program,
             )
             print_pieces([xml])
         else:
-            show(*audit_lines(audited, policy_file=policy))
+            show(*audit_lines(audited, policy_file=policy, called=program))
         finish(least is None or all(finding.severity.rank > least.rank for finding in audited.findings))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,15 +19,16 @@ from tfx_janitor.cli.options import (
     Pipeline,
     Policy,
     Sizes,
+    called,
     moment_ms,
 )
+from tfx_janitor.cli.out_files import check_out
 from tfx_janitor.cli.printing import print_json, print_pieces, show, show_tree
 from tfx_janitor.cli.site import opened, read_policy
 from tfx_janitor.errors import JanitorError, Refused
 
 if TYPE_CHECKING:
     from tfx_janitor.deletion.site import Site
-    from tfx_janitor.lineage.snapshot import Snapshot
     from tfx_janitor.policy.schema import RetentionPolicy
     from tfx_janitor.retention.plan import Plan
 
@@ -80,10 +81,9 @@ def plan(
     if out is not None:
         if replay:
             raise JanitorError("--replay makes no plan that --out could write; leave one of the two out")
-        _refuse_to_overwrite(out)
+        check_out(out, begins=_PLAN_BEGINS, what="plan")
     with opened(ctx, now=now, readonly=True, pipeline=pipeline) as site:
         snapshot = site.read()
-        _refuse_unknown_pipeline(snapshot, pipeline)
         replays = what_if.replays(site, snapshot, policies) if replay else {}
         plans = {} if replay else what_if.plans(site, snapshot, policies, measure_all=sizes is Sizes.ALL)
     if replay:
@@ -99,7 +99,7 @@ def plan(
         print_pieces(made.to_json())
         return
     found = listing(made, None if list_all else MOST)
-    show(*plan_lines(made, found), *_next_step(made, out))
+    show(*plan_lines(made, found), *_next_step(made, out, called(ctx, made.metadata)))
 
 
 def explain(
@@ -182,26 +182,6 @@ def _explain_orphan(site: Site, rules: RetentionPolicy, name: str, format: Expla
     return True
 
 
-def _refuse_unknown_pipeline(snapshot: Snapshot, pipeline: str | None) -> None:
-    known = snapshot.executions.pipeline_names
-    if pipeline is not None and pipeline not in known:
-        listed = ", ".join(sorted(known)) or "none"
-        raise JanitorError(f"expected a pipeline of the store, got {pipeline!r}; it has {listed}")
-
-
-def _refuse_to_overwrite(out: str) -> None:
-    """A slip such as `--out metadata.db` must not cost anything but a message."""
-    try:
-        if not os.path.isfile(out) or os.path.getsize(out) == 0:
-            return
-        with open(out, "rb") as file:
-            begins = file.read(len(_PLAN_BEGINS))
-    except OSError as error:
-        raise JanitorError(f"{out} cannot be looked at: {error.strerror}") from None
-    if begins != _PLAN_BEGINS:
-        raise JanitorError(f"{out} exists and is no plan; name another file for --out")
-
-
 def _write(plan: Plan, out: str) -> None:
     try:
         with open(out, "w", encoding="utf-8") as file:
@@ -210,7 +190,7 @@ def _write(plan: Plan, out: str) -> None:
         raise JanitorError(f"the plan cannot be written to {out}: {error.strerror}") from None
 
 
-def _next_step(plan: Plan, out: str | None) -> list[str]:
+def _next_step(plan: Plan, out: str | None, program: Sequence[str]) -> list[str]:
     from tfx_janitor.deletion.limits import check
 
     if not plan.summary.delete and not plan.summary.checkpoints_delete and not plan.abandoned:
@@ -221,4 +201,4 @@ def _next_step(plan: Plan, out: str | None) -> list[str]:
         return [f"apply will refuse it: {refused}"]
     if out is None:
         return ["next: write it down with --out PLAN, then tfx-janitor apply PLAN"]
-    return [f"next: tfx-janitor apply {shlex.quote(out)}"]
+    return [f"next: {shlex.join((*program, 'apply', out))}"]

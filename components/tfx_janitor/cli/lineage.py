@@ -67,7 +67,8 @@ def lineage(
         _tell_served(ctx, served, format)
         return
     if name is None or served is not None:
-        raise JanitorError("expected either ID_OR_PATH or --served BASE_DIR, got both or neither")
+        got = "neither" if name is None else "both"
+        raise JanitorError(f"expected either ID_OR_PATH or --served BASE_DIR, got {got}")
     if list_all and depth is not None:
         raise JanitorError("expected --depth N or --all, got both")
     limited = format is LineageFormat.TABLE and not list_all

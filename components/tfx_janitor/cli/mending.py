@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
 
 from tfx_janitor.cli.acting import at_work, names_of, tell
-from tfx_janitor.cli.options import Format, Now, OutputFormat, Policy
+from tfx_janitor.cli.options import Format, Now, OutputFormat, Policy, called
 from tfx_janitor.cli.site import read_policy
 
-_UNDO = "undo: tfx-janitor restore ID..."
-
-Artifacts = Annotated[list[int], typer.Argument(metavar="ID...", help="Artifacts, by their ids.")]
+Artifacts = Annotated[list[int], typer.Argument(metavar="ID", help="Artifacts, by their ids.")]
 Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; the history tells it.")]
 
 
@@ -36,7 +35,8 @@ def discard(
         outcomes = carry_out(site, rules, ids, reason)
         names = names_of(site.store, outcomes)
     marked = any(outcome.done == "marked" for outcome in outcomes)
-    tell("discard", site, outcomes, names, format, hints=[_UNDO] if marked else [])
+    undo = f"undo: {shlex.join(called(ctx, site.metadata))} restore ID..."
+    tell("discard", site, outcomes, names, format, hints=[undo] if marked else [])
 
 
 def forget(
@@ -61,7 +61,7 @@ def forget(
 
 def close(
     ctx: typer.Context,
-    ids: Annotated[list[int], typer.Argument(metavar="EXECUTION...", help="Executions, by their ids.")],
+    ids: Annotated[list[int], typer.Argument(metavar="EXECUTION", help="Executions, by their ids.")],
     reason: Why,
     now: Now = None,
     format: OutputFormat = Format.TABLE,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tfx_janitor import effects
-from tfx_janitor.cli.exits import FINDINGS, code_of
+from tfx_janitor.cli.exits import FINDINGS, code_of, writing
 from tfx_janitor.cli.saying import say
 from tfx_janitor.errors import JanitorError, Refused
 
@@ -78,7 +78,8 @@ def measured(
     try:
         yield seen
         # That nobody reads what it prints belongs to how a command ends.
-        sys.stdout.flush()
+        with writing():
+            sys.stdout.flush()
     except BaseException as error:
         measuring.write(error)
         raise

@@ -104,6 +104,17 @@ def is_id(name: str) -> bool:
     return name.isascii() and name.isdecimal()
 
 
+def called(ctx: typer.Context, metadata: str) -> tuple[str, ...]:
+    """How a command on the same store begins: what the environment names may be another one.
+
+    Args:
+      metadata: the store's URL, without password.
+    """
+    source = ctx.find_root().get_parameter_source("metadata")
+    named = source is not None and source.name == "COMMANDLINE"
+    return ("tfx-janitor", "--metadata", metadata) if named else ("tfx-janitor",)
+
+
 def duration(value: str) -> timedelta:
     """An option that is a length of time.
 

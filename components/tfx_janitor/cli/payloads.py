@@ -11,7 +11,7 @@ from tfx_janitor.cli.exits import finish
 from tfx_janitor.cli.options import Format, Level, ModelLevel, OutputFormat, VerifyLevel
 from tfx_janitor.cli.printing import print_json, show
 from tfx_janitor.cli.site import clock_ms, working
-from tfx_janitor.errors import JanitorError
+from tfx_janitor.errors import JanitorError, Stopped
 
 if TYPE_CHECKING:
     from tfx_janitor.payload.smoke import SmokeTest
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def verify(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="SavedModels or checkpoints.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="SavedModels or checkpoints.")],
     level: Level = ModelLevel.CHECKSUMS,
     examples: Annotated[
         str | None,
@@ -123,12 +123,37 @@ def checkpoints(
         else:
             rule = rule_of(last=last, every_n_steps=every_n_steps, every_n_hours=every_n_hours)
             planned = plan_directory(directory, rule, crew, depth)
-    freed = _delete(planned, mends_state=broken) if delete and (planned.deletions or broken) else 0
+    changes = broken or bool(planned.deletions)
+    rewrites = changes and _rewrites_state(planned)
+    freed = _delete(planned, mends_state=broken) if delete and changes else 0
     if format is Format.JSON:
-        print_json(checkpoints_document(planned.path, planned.decisions, deleted=delete, bytes_freed=freed))
+        print_json(
+            checkpoints_document(
+                planned.path,
+                planned.decisions,
+                deleted=delete,
+                rewrites_state=rewrites,
+                bytes_freed=freed,
+            )
+        )
     else:
-        _tell(planned, freed, deleted=delete)
+        _tell(planned, freed, deleted=delete, broken=broken, rewrites=rewrites)
     finish(not planned.doubts)
+
+
+def _rewrites_state(planned: DirectoryPlan) -> bool:
+    """Whether the `checkpoint` file is another one when the plan is carried out."""
+    from tfx_janitor.deletion.checkpoints import state_after
+    from tfx_janitor.payload.checkpoint_state import StateError
+    from tfx_janitor.payload.checkpoints import read_directory
+
+    try:
+        found = read_directory(planned.path)
+    except StateError:
+        return True
+    going, doubts = ({d.name for d in some} for some in (planned.deletions, planned.doubts))
+    staying = [checkpoint for checkpoint in found.checkpoints if checkpoint.name not in going]
+    return found.state is not None and found.state != state_after(found.state, staying, doubts)
 
 
 def _delete(planned: DirectoryPlan, *, mends_state: bool) -> int:
@@ -146,12 +171,12 @@ def _delete(planned: DirectoryPlan, *, mends_state: bool) -> int:
         return prune(order).bytes
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        raise JanitorError(
+        raise Stopped(
             f"not all could be deleted in {planned.path}: {error.strerror}{where}; mend that and run it again"
         ) from None
 
 
-def _tell(planned: DirectoryPlan, freed: int, *, deleted: bool) -> None:
+def _tell(planned: DirectoryPlan, freed: int, *, deleted: bool, broken: bool, rewrites: bool) -> None:
     from tfx_janitor.report.tables import checkpoint_rows
     from tfx_janitor.report.text import count, size, text
 
@@ -167,7 +192,10 @@ def _tell(planned: DirectoryPlan, freed: int, *, deleted: bool) -> None:
     else:
         amount = size(sum(decision.bytes for decision in going))
         lines.append(f"{count(len(going), 'checkpoint')} would be deleted, {amount}; {stay} would be left")
-        lines += ["next: the same with --delete"] if going else []
+        mends = broken and rewrites
+        lines += ["the `checkpoint` file would be mended"] if mends else []
+        lines += ["next: the same with --delete"] if going or mends else []
     if doubts:
-        lines.append(f"{count(len(doubts), 'checkpoint')} damaged or not understood, never deleted")
+        advice = "" if broken else "; --broken lets go of what is damaged"
+        lines.append(f"{count(len(doubts), 'checkpoint')} damaged or not understood: kept{advice}")
     show(*lines)

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tfx_janitor.cli.exits import writing
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
@@ -27,23 +29,33 @@ def print_json(document: Mapping[str, Any]) -> None:
 def print_pieces(pieces: Iterable[str]) -> None:
     """Text that is made piece by piece, such as a plan of a million decisions."""
     _tolerate_any_text()
-    for piece in pieces:
-        sys.stdout.write(piece)
+    with writing():
+        for piece in pieces:
+            sys.stdout.write(piece)
 
 
 def show(*renderables: RenderableType) -> None:
-    """Tables and sentences as wide as the terminal; what people copy, such as a path, is never broken."""
+    """Tables and texts as wide as the terminal, but for what people copy: a path is never broken.
+
+    Plain strings and texts that say `no_wrap`, such as commands, are not folded at all.
+    """
     from rich.text import Text
+
+    from tfx_janitor.report.text import to_copy
 
     console = _console()
 
     def print_all() -> None:
-        for renderable in renderables:
-            words = str(renderable).split() if isinstance(renderable, str | Text) else ()
-            if any(len(word) > console.width - 8 for word in words):
+        for given in renderables:
+            renderable = to_copy(given) if isinstance(given, str) else given
+            if not isinstance(renderable, Text):
+                console.print(renderable)
+                continue
+            too_long = any(len(word) > console.width - 8 for word in renderable.plain.split())
+            if renderable.no_wrap or too_long:
                 console.print(renderable, soft_wrap=True)
             else:
-                console.print(_hanging(renderable) if isinstance(renderable, Text) else renderable)
+                console.print(_hanging(renderable))
 
     _print(console, print_all)
 
@@ -78,13 +90,14 @@ def _fold(tree: Tree, console: Console, room: int) -> None:
 
 
 def _print(console: Console, print_all: Callable[[], None]) -> None:
-    if console.is_terminal:
-        print_all()
-        return
-    with console.capture() as captured:
-        print_all()
-    # Cells are padded with blanks, which only a terminal hides.
-    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+    with writing():
+        if console.is_terminal:
+            print_all()
+            return
+        with console.capture() as captured:
+            print_all()
+        # Cells are padded with blanks, which only a terminal hides.
+        sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def _console() -> Console:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
 
 from tfx_janitor.cli.options import Now, Pipeline, Policy, VerifyLevel
+from tfx_janitor.cli.out_files import check_out
 from tfx_janitor.cli.printing import show
 from tfx_janitor.cli.site import opened, read_policy
 from tfx_janitor.errors import JanitorError
@@ -34,11 +34,11 @@ def report(
     """
     from tfx_janitor.audit.overview import overview
     from tfx_janitor.payload.verification import Level
-    from tfx_janitor.report.page.rendering import render
+    from tfx_janitor.report.page.rendering import BEGINNING, render
     from tfx_janitor.report.text import size
 
     rules = read_policy(policy)
-    _refuse_to_overwrite(out)
+    check_out(out, begins=BEGINNING.encode(), what="page of `tfx-janitor report`")
     with opened(ctx, now=now, readonly=True, pipeline=pipeline) as site:
         contents = overview(site, rules, policy, Level(level.value), replaying=replay)
     page = render(contents).encode()
@@ -48,20 +48,3 @@ def report(
     except OSError as error:
         raise JanitorError(f"the page cannot be written to {out}: {error.strerror}") from None
     show(f"{out}: {size(len(page))}; open it in a browser")
-
-
-def _refuse_to_overwrite(out: str) -> None:
-    """A slip such as `--out metadata.db` must not cost anything but a message."""
-    from tfx_janitor.report.page.rendering import BEGINNING
-
-    try:
-        if not os.path.isfile(out) or os.path.getsize(out) == 0:
-            return
-        with open(out, "rb") as file:
-            begins = file.read(len(BEGINNING))
-    except OSError as error:
-        raise JanitorError(f"{out} cannot be looked at: {error.strerror}") from None
-    if begins != BEGINNING.encode():
-        raise JanitorError(
-            f"{out} exists and is no page of `tfx-janitor report`; name another file for --out"
-        )

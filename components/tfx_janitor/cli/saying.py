@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TextIO
 
 if TYPE_CHECKING:
     from tfx_janitor.cli.json_lines import JsonLines
@@ -42,7 +43,15 @@ def say(message: str, level: Level = "error", **fields: object) -> None:
     Args:
       fields: JSON-ready values; only JSON has a place for them.
     """
-    print(spelled(message, level, **fields), file=sys.stderr)
+    try:
+        print(spelled(message, level, **fields), file=sys.stderr)
+    except OSError:  # nobody can be told, and how the command ends is what counts
+        lead_nowhere(sys.stderr)
+
+
+def lead_nowhere(stream: TextIO) -> None:
+    """Gives up a stream that cannot be written: Python must not trip over what is left in it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def spelled(message: str, level: Level = "error", **fields: object) -> str:

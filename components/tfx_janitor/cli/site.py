@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import getpass
 import os
 import socket
@@ -19,10 +20,15 @@ from tfx_janitor.cli.progress import Bar, progress_bar
 from tfx_janitor.errors import JanitorError, Stopped
 
 if TYPE_CHECKING:
+    from ml_metadata import MetadataStore
+
     from tfx_janitor.deletion.site import Site
     from tfx_janitor.policy.schema import RetentionPolicy
     from tfx_janitor.retention.plan import Plan
     from tfx_janitor.survey.crew import Threads
+
+_LISTED = 10
+"""Names of pipelines that a message lists at most; a store may have thousands."""
 
 
 @contextlib.contextmanager
@@ -44,7 +50,7 @@ def opened(
       stopping: tells whether somebody wants the command to stop, if anybody can.
 
     Raises:
-      JanitorError: no store, one that does not open, or no time.
+      JanitorError: no store, one that does not open, no such pipeline in it, or no time.
       Stopped: the store was lost, or something else foreseen went wrong, when something had been done.
     """
     now_ms = moment_ms(now)
@@ -52,6 +58,8 @@ def opened(
     from tfx_janitor.lineage.connection import open_url
 
     store, url = open_url(ctx.obj, readonly=readonly)
+    if pipeline is not None:
+        _check_pipeline(store, pipeline)
     with working() as (crew, bar):
         site = Site(
             store=store,
@@ -71,6 +79,18 @@ def opened(
                 raise
             act = "" if site.account.under_way is None else f"act {site.account.under_way} was cut off, and "
             raise Stopped(f"{words}; {act}the next run goes on") from None
+
+
+def _check_pipeline(store: MetadataStore, name: str) -> None:
+    """A slip of the pen is no pipeline in which all is well."""
+    if store.get_context_by_type_and_name("pipeline", name) is not None:
+        return
+    known = sorted(context.name for context in store.get_contexts_by_type("pipeline"))
+    listed = ", ".join(known) or "none"
+    if len(known) > _LISTED:
+        nearest = difflib.get_close_matches(name, known, _LISTED, cutoff=0)
+        listed = f"{len(known):,}, the nearest are {', '.join(nearest)}"
+    raise JanitorError(f"expected a pipeline of the store, got {name!r}; it has {listed}")
 
 
 @contextlib.contextmanager

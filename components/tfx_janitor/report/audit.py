@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from tfx_janitor.report.text import count, size, text
+from tfx_janitor.report.text import count, size, text, to_copy
 from tfx_janitor.retention.timestamps import to_iso
 
 if TYPE_CHECKING:
@@ -25,10 +25,18 @@ NEEDS_POLICY = frozenset(("gc", "discard", "audit"))
 """Commands that cannot do without a policy."""
 
 
-def audit_lines(audited: Audit, *, policy_file: str) -> Iterator[Text]:
+PROGRAM = ("tfx-janitor",)
+"""How the command line is called."""
+
+
+def audit_lines(audited: Audit, *, policy_file: str, called: Sequence[str] = PROGRAM) -> Iterator[Text]:
     """Findings under a heading for each kind, with what mends them; then the totals.
 
     A command that mends findings of several kinds is printed as one that mends only once.
+
+    Args:
+      policy_file: what the commands call the policy.
+      called: how they begin: the program, and options that stand before a command.
     """
     told: set[str] = set()
     for code, group in groupby(audited.findings, key=lambda finding: finding.code):
@@ -40,9 +48,9 @@ def audit_lines(audited: Audit, *, policy_file: str) -> Iterator[Text]:
         yield text(f"  {findings[0].meaning}", "dim")
         for finding in findings:
             yield text(f"  {subject(finding)}: {finding.detail}")
-        for command in dict.fromkeys(command_line(finding, policy_file) for finding in findings):
+        for command in dict.fromkeys(command_line(finding, policy_file, called) for finding in findings):
             if command is not None:
-                yield text(f"  {'as above' if command in told else 'mend'}: {command}", "dim")
+                yield to_copy(f"  {'as above' if command in told else 'mend'}: {command}", "dim")
                 told.add(command)
     looked = f"{count(audited.artifacts, 'artifact')}, {count(audited.executions, 'execution')} looked at"
     by_severity = Counter(finding.severity.value for finding in audited.findings)
@@ -60,12 +68,12 @@ def subject(finding: Finding) -> str:
     return finding.path or "the store"
 
 
-def command_line(finding: Finding, policy_file: str) -> str | None:
-    """The command that mends a finding; None if only a person can."""
+def command_line(finding: Finding, policy_file: str, called: Sequence[str] = PROGRAM) -> str | None:
+    """The command that mends a finding, as a shell takes it; None if only a person can."""
     if not finding.mend:
         return None
     policy = ("--policy", policy_file) if finding.mend[0] in NEEDS_POLICY else ()
-    return shlex.join(("tfx-janitor", *finding.mend, *policy))
+    return shlex.join((*called, *finding.mend, *policy))
 
 
 def audit_document(audited: Audit, *, metadata: str, now_ms: int) -> dict[str, Any]:

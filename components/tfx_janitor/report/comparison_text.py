@@ -11,7 +11,7 @@ from rich.text import Text
 from tfx_janitor.rehearsal.comparison import Change, Comparison, Difference, Standing
 from tfx_janitor.report.plan_view import MOST
 from tfx_janitor.report.sentences import inside, why
-from tfx_janitor.report.tables import STYLES, Line, artifact_table
+from tfx_janitor.report.tables import STYLES, Line, artifact_table, would_free
 from tfx_janitor.report.text import count, size, text
 from tfx_janitor.retention.plan import Decision
 
@@ -26,7 +26,8 @@ def comparison_lines(
       most: changes that are listed; None lists all.
     """
     difference = comparison.difference
-    if not difference.changed:
+    directories = list(_directories(comparison))
+    if not difference.changed and not directories:
         agreed = count(difference.same, "artifact")
         yield text(f"Nothing differs: {new} decides as {old} does, on {agreed} that a rule governs.")
         return
@@ -39,7 +40,7 @@ def comparison_lines(
         yield Text(f"{more} not listed here; --all lists everything", "dim")
         yield Text()
     yield text(f"With {new} instead of {old}:", "bold")
-    for line in _told(difference):
+    for line in (*directories, *_told(difference)):
         yield Text(f"  {line}")
     yield _freed(comparison)
 
@@ -98,8 +99,24 @@ def _told(difference: Difference) -> Iterator[str]:
     yield f"{count(d.same, 'artifact')} would be judged as before"
 
 
+def _directories(comparison: Comparison) -> Iterator[str]:
+    """What differs of directories that no artifact claims."""
+    old, new = (
+        {orphan.path: orphan.bytes or 0 for orphan in plan.orphans or () if orphan.verdict == "delete"}
+        for plan in (comparison.old, comparison.new)
+    )
+    for first, second, change in (
+        (new, old, "be deleted that stayed"),
+        (old, new, "stay that would have gone"),
+    ):
+        if alone := first.keys() - second.keys():
+            named = "directory" if len(alone) == 1 else "directories"
+            amount = size(sum(first[path] for path in alone))
+            yield f"{len(alone):,} {named} that no artifact claims would {change} ({amount})"
+
+
 def _freed(comparison: Comparison) -> Text:
-    old, new = (plan.summary.bytes_reclaimable for plan in (comparison.old, comparison.new))
+    old, new = would_free(comparison.old), would_free(comparison.new)
     if old == new:
         return Text.assemble((size(new), "bold"), " would be freed, as before")
     more = f"{size(abs(new - old))} {'more' if new > old else 'less'}"

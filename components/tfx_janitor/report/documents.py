@@ -156,14 +156,24 @@ def verification_document(
 
 
 def checkpoints_document(
-    directory: str, decisions: Sequence[CheckpointDecision], *, deleted: bool, bytes_freed: int
+    directory: str,
+    decisions: Sequence[CheckpointDecision],
+    *,
+    deleted: bool,
+    rewrites_state: bool,
+    bytes_freed: int,
 ) -> dict[str, Any]:
-    """Verdicts on the checkpoints of a plain directory, and whether they were carried out."""
+    """Verdicts on the checkpoints of a plain directory, and whether they were carried out.
+
+    Args:
+      rewrites_state: whether that makes another `checkpoint` file.
+    """
     verdicts = Counter(decision.verdict for decision in decisions)
     return {
         "schema": "tfx-janitor/checkpoints/v1",
         "directory": directory,
         "deleted": deleted,
+        "rewrites_state": rewrites_state,
         "checkpoints": [decision.to_dict() for decision in decisions],
         "summary": {
             "checkpoints": len(decisions),

@@ -6,12 +6,12 @@ The library writes the XML; what is decided here is what a case is called, when 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from junitparser import Failure, JUnitXml, TestCase, TestSuite
 
-from tfx_janitor.report.audit import command_line, subject
+from tfx_janitor.report.audit import PROGRAM, command_line, subject
 from tfx_janitor.report.text import printable, size
 from tfx_janitor.retention.timestamps import to_iso
 
@@ -30,6 +30,7 @@ def junit_xml(
     metadata: str,
     now_ms: int,
     fail_on: Severity | None,
+    called: Sequence[str] = PROGRAM,
 ) -> str:
     """One suite: a case for each finding, and one that passes for each code of which nothing was found.
 
@@ -40,22 +41,29 @@ def junit_xml(
       codes: all that was looked for.
       policy_file: what the mending commands call the policy.
       fail_on: findings that are less bad pass, and say in their output what they are; None: all pass.
+      called: how the mending commands begin: the program, and options that stand before a command.
     """
     suite = TestSuite(SUITE)
     suite.timestamp = to_iso(now_ms)[:19]
     suite.add_property("metadata", printable(metadata))
     suite.add_property("verify", audited.level.value)
-    suite.add_testcases([*_found(audited, policy_file, fail_on), *_clean(audited, codes)])
+
+    def mend(finding: Finding) -> str | None:
+        return command_line(finding, policy_file, called)
+
+    suite.add_testcases([*_found(audited, mend, fail_on), *_clean(audited, codes)])
     suites = JUnitXml(SUITE)
     suites.add_testsuite(suite)
     suites.update_statistics()
     return suites.tostring().decode().encode("ascii", "xmlcharrefreplace").decode() + "\n"
 
 
-def _found(audited: Audit, policy_file: str, fail_on: Severity | None) -> Iterator[TestCase]:
+def _found(
+    audited: Audit, mend: Callable[[Finding], str | None], fail_on: Severity | None
+) -> Iterator[TestCase]:
     for finding in audited.findings:
         case = TestCase(printable(_name(finding)), classname=finding.code)
-        told = "\n".join(printable(line) for line in _lines(finding, policy_file))
+        told = "\n".join(printable(line) for line in _lines(finding, mend(finding)))
         if fail_on is not None and finding.severity.rank <= fail_on.rank:
             failure = Failure(printable(finding.detail), finding.severity.value)
             failure.text = told
@@ -77,7 +85,7 @@ def _name(finding: Finding) -> str:
     return about if finding.path in (None, about) else f"{about}: {finding.path}"
 
 
-def _lines(finding: Finding, policy_file: str) -> Iterator[str]:
+def _lines(finding: Finding, command: str | None) -> Iterator[str]:
     yield f"{finding.severity} {finding.code}: {finding.meaning}"
     yield f"{subject(finding)}: {finding.detail}"
     if finding.bytes:
@@ -86,5 +94,4 @@ def _lines(finding: Finding, policy_file: str) -> Iterator[str]:
         yield f"lineage: {json.dumps([list(step) for step in finding.lineage])}"
     for name, value in finding.evidence.items():
         yield f"{name}: {value if isinstance(value, str) else json.dumps(value)}"
-    command = command_line(finding, policy_file)
     yield f"mend: {command}" if command else "mend: no command does, a person must"

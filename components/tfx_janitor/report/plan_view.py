@@ -47,10 +47,7 @@ def listing(plan: Plan, most: int | None = MOST) -> Listing:
 
 
 def plan_lines(plan: Plan, found: Listing) -> Iterator[RenderableType]:
-    """The decisions that are listed, the payloads that would go, and the totals.
-
-    Texts are to be printed without wrapping, for people copy them.
-    """
+    """The decisions that are listed, the payloads that would go, and the totals."""
     if found.decisions:
         yield decision_table(found.decisions)
         yield Text()

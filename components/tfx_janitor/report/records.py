@@ -92,9 +92,14 @@ def pin_table(pins: Iterable[Pin]) -> Table:
     table.add_column(overflow="fold")
     table.add_row(*(Text(name, "dim") for name in ("artifact", "by", "until", "reason")))
     for pin in pins:
-        until = "for ever" if pin.until_ms is None else second(pin.until_ms)
-        table.add_row(str(pin.artifact_id), text(pin.actor), until, text(pin.reason))
+        table.add_row(str(pin.artifact_id), text(pin.actor), _until(pin), text(pin.reason))
     return table
+
+
+def _until(pin: Pin) -> str:
+    if pin.released_ms is not None:
+        return f"released {second(pin.released_ms)}"
+    return "for ever" if pin.until_ms is None else second(pin.until_ms)
 
 
 def verification_lines(verifications: Iterable[Verification]) -> Iterator[Text]:

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from tfx_janitor.report.sentences import inside, totals, why, why_checkpoint
-from tfx_janitor.report.text import count, minute, size, text
+from tfx_janitor.report.text import count, minute, size, text, to_copy
 from tfx_janitor.retention.plan import CheckpointDecision, Decision, Plan
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ STYLES = {
     "DAMAGED": "bold red",
 }
 """Styles of the words that a reader's eye looks for."""
+
+_GAP = 2
+"""Blanks between two columns."""
+
+_ROOM = 30
+"""Columns that a sentence needs to be read without pain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,40 +72,65 @@ def decision_table(decisions: Iterable[Decision]) -> RenderableType:
 
 def artifact_table(lines: Iterable[Line]) -> RenderableType:
     """The lines, the newest artifact first, under a heading for each output of each node."""
-    grouped: dict[tuple[str, ...], list[Line]] = {}
-    for line in lines:
-        told = line.told
-        owner = (told.pipeline or "", told.node or "", told.output or "", told.type)
-        grouped.setdefault(owner, []).append(line)
-    listed = [line for group in grouped.values() for line in group]
+    return _Artifacts(list(lines))
 
-    def columns() -> Table:
+
+class _Artifacts:
+    """Groups of artifacts, their columns below one another; why goes below the rest if beside is no room."""
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        self._lines = lines
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         # Each group is a table of its own, so the widths of all are taken together.
         def widest(cells: Iterable[str], least: str) -> int:
             return max(len(cell) for cell in (*cells, least))
 
-        table = grid()
-        ids = widest((str(line.told.artifact_id) for line in listed), "id")
-        table.add_column(justify="right", no_wrap=True, min_width=ids)
-        table.add_column(no_wrap=True, style="dim", min_width=len("2026-11-22 10:36"))
-        sizes = widest((line.size for line in listed), "size")
-        table.add_column(justify="right", no_wrap=True, min_width=sizes)
-        verdicts = widest((line.verdict.plain for line in listed), "unknown")
-        table.add_column(no_wrap=True, min_width=verdicts)
-        table.add_column(overflow="fold")
-        return table
+        widths = (
+            widest((str(line.told.artifact_id) for line in self._lines), "id"),
+            len("2026-11-22 10:36"),
+            widest((line.size for line in self._lines), "size"),
+            widest((line.verdict.plain for line in self._lines), "unknown"),
+        )
+        beside = _has_room(options, widths, max((_width(line.why) for line in self._lines), default=0))
 
-    head = columns()
-    head.add_row(*(Text(name, "dim") for name in ("id", "created (UTC)", "size", "verdict", "why")))
-    parts: list[RenderableType] = [head]
-    for owner in sorted(grouped):
-        parts += [Text(), _heading(owner)]
-        table = columns()
-        for line in sorted(grouped[owner], key=lambda line: line.told.artifact_id, reverse=True):
-            created = minute(line.told.created_ms)
-            table.add_row(str(line.told.artifact_id), created, line.size, line.verdict, line.why)
-        parts.append(table)
-    return Group(*parts)
+        def columns() -> Table:
+            table = grid()
+            table.add_column(justify="right", no_wrap=True, min_width=widths[0])
+            table.add_column(no_wrap=True, style="dim", min_width=widths[1])
+            table.add_column(justify="right", no_wrap=True, min_width=widths[2])
+            table.add_column(no_wrap=True, min_width=widths[3])
+            if beside:
+                table.add_column(overflow="fold")
+            return table
+
+        head = columns()
+        titles = ("id", "created (UTC)", "size", "verdict", "why")[: len(head.columns)]
+        head.add_row(*(Text(name, "dim") for name in titles))
+        yield head
+        for owner, group in sorted(self._grouped().items()):
+            yield Text()
+            yield _heading(owner)
+            table = columns()
+            for line in sorted(group, key=lambda line: line.told.artifact_id, reverse=True):
+                cells = (str(line.told.artifact_id), minute(line.told.created_ms), line.size, line.verdict)
+                if beside:
+                    table.add_row(*cells, line.why)
+                    continue
+                table.add_row(*cells)
+                yield table
+                yield Padding(line.why, (0, 0, 0, widths[0] + _GAP))
+                table = columns()
+            if beside:
+                yield table
+
+    def _grouped(self) -> dict[tuple[str, ...], list[Line]]:
+        grouped: dict[tuple[str, ...], list[Line]] = {}
+        for line in self._lines:
+            told = line.told
+            owner = (told.pipeline or "", told.node or "", told.output or "", told.type)
+            grouped.setdefault(owner, []).append(line)
+        return grouped
 
 
 def checkpoint_table(decisions: Iterable[Decision]) -> RenderableType:
@@ -128,32 +160,51 @@ def checkpoint_rows(checkpoints: Sequence[CheckpointDecision]) -> Table:
 
 
 def payload_list(decisions: Iterable[Decision]) -> list[Text]:
-    """The payloads that would go, one line each, to be printed without wrapping: people copy them."""
-    return [Text.assemble(f"  {d.artifact_id}  ", text(d.uri)) for d in decisions]
+    """The payloads that would go, one line each: people copy them."""
+    return [to_copy(f"  {decision.artifact_id}  {decision.uri}") for decision in decisions]
 
 
-def outcome_table(outcomes: Iterable[Outcome], names: Mapping[int, str] | None = None) -> Table:
+def outcome_table(outcomes: Iterable[Outcome], names: Mapping[int, str] | None = None) -> RenderableType:
     """One line for each item of an act: an artifact, or the path of a directory that no artifact claims.
 
     Args:
       outcomes: what became of the items.
       names: by artifact id what it is, such as "Model"; "artifact" without.
     """
-    table = grid()
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="fold")
+    rows = []
     for outcome in outcomes:
         name = (names or {}).get(outcome.artifact_id, "artifact")
         item = f"{name} {outcome.artifact_id}" if outcome.path is None else outcome.path
-        table.add_row(
-            Text(outcome.done, STYLES.get(outcome.done, "")),
-            text(item),
-            size(outcome.bytes) if outcome.bytes else "",
-            text(outcome.detail),
-        )
-    return table
+        amount = size(outcome.bytes) if outcome.bytes else ""
+        done = Text(outcome.done, STYLES.get(outcome.done, ""))
+        rows.append((done, text(item), Text(amount), text(outcome.detail)))
+    return _Outcomes(rows)
+
+
+class _Outcomes:
+    """A table of items; what there is to say of each goes below it where beside the longest is no room."""
+
+    def __init__(self, rows: Sequence[tuple[Text, Text, Text, Text]]) -> None:
+        self._rows = rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not self._rows:
+            return
+        *columns, details = [max(map(_width, column)) for column in zip(*self._rows, strict=True)]
+        beside = _has_room(options, columns, details)
+        table = grid()
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=beside, overflow="fold")
+        if beside:
+            table.add_column(justify="right", no_wrap=True)
+            table.add_column(overflow="fold")
+        for done, item, amount, detail in self._rows:
+            if beside:
+                table.add_row(done, item, amount, detail)
+            else:
+                first = Text("  ").join(cell for cell in (item, amount) if cell)
+                table.add_row(done, Text("\n").join(line for line in (first, detail) if line))
+        yield table
 
 
 def outcome_summary(outcomes: Sequence[Outcome]) -> Text:
@@ -178,10 +229,26 @@ def summary_lines(plan: Plan) -> list[RenderableType]:
     if summary.checkpoints:
         told = f"{count(summary.checkpoints, 'checkpoint')} inside: {summary.checkpoints_delete:,} delete"
         lines.append(Text(told))
-    freed = Text.assemble((size(summary.bytes_reclaimable), "bold"), " would be freed")
+    freed = Text.assemble((size(would_free(plan)), "bold"), " would be freed")
     if summary.bytes_total is not None:
-        freed.append(f" of {size(summary.bytes_total)}")
+        orphans = sum(orphan.bytes or 0 for orphan in plan.orphans or ())
+        freed.append(f" of {size(summary.bytes_total + orphans)}")
     return [*lines, freed, Text(f"plan {plan.id}", "dim")]
+
+
+def would_free(plan: Plan) -> int:
+    """Bytes that a plan would free, those of directories that no artifact claims among them."""
+    going = (orphan.bytes or 0 for orphan in plan.orphans or () if orphan.verdict == "delete")
+    return plan.summary.bytes_reclaimable + sum(going)
+
+
+def _width(cell: Text) -> int:
+    return max(line.cell_len for line in cell.split("\n", allow_blank=True))
+
+
+def _has_room(options: ConsoleOptions, columns: Sequence[int], last: int) -> bool:
+    """Whether a last column can be read beside others of these widths."""
+    return options.max_width - sum(width + _GAP for width in columns) >= min(last, _ROOM)
 
 
 def _heading(owner: tuple[str, ...]) -> Text:
@@ -192,4 +259,4 @@ def _heading(owner: tuple[str, ...]) -> Text:
 
 def grid() -> Table:
     """A table without lines, as all of them are here."""
-    return Table.grid(padding=(0, 2, 0, 0))
+    return Table.grid(padding=(0, _GAP, 0, 0))

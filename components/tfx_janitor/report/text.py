@@ -20,6 +20,13 @@ def text(value: object, style: str = "") -> Text:
     return Text(printable(str(value)), style=style)
 
 
+def to_copy(value: object, style: str = "") -> Text:
+    """A line that people copy, such as a command: it is not folded, however narrow the terminal is."""
+    line = text(value, style)
+    line.no_wrap = True
+    return line
+
+
 def size(number: int | None) -> str:
     """Bytes for people, in powers of 1000; empty where nothing was measured."""
     return "" if number is None else decimal(number)
