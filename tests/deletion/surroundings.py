@@ -89,6 +89,30 @@ def just_before(
         patch.setattr(module, "os", meddling)
 
 
+def before(patch: pytest.MonkeyPatch, owner: Any, name: str, meanwhile: Callable[[], object]) -> None:
+    """Lets something happen just before a function is called for the first time."""
+    real, pending = getattr(owner, name), [meanwhile]
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        while pending:
+            pending.pop()()
+        return real(*args, **kwargs)
+
+    patch.setattr(owner, name, call)
+
+
+def unreadable(patch: pytest.MonkeyPatch, path: Path, code: int) -> None:
+    """Lets every look at a path fail, as on a broken disk, or in a directory that one may not search."""
+    real = os.lstat
+
+    def lstat(target: Any, **options: Any) -> os.stat_result:
+        if isinstance(target, str | os.PathLike) and os.fspath(target) == str(path):
+            raise OSError(code, os.strerror(code), str(path))
+        return real(target, **options)
+
+    patch.setattr(os, "lstat", lstat)
+
+
 def swap_for_a_link(path: Path, target: Path, *, aside: Path) -> Callable[[], None]:
     """Somebody who moves a directory aside and puts a link to another one in its place."""
 

@@ -154,6 +154,33 @@ def test_a_more_generous_policy_of_today_rescues(history: History) -> None:
     assert done(outcomes) == {runs[0].model.id: "purged", runs[1].model.id: "rescued"}
 
 
+@pytest.mark.parametrize("part", ["pipeline", "roots"])
+def test_policies_that_share_a_store_take_back_no_marks_of_each_other(history: History, part: str) -> None:
+    """Each team has a cron job and a policy of its own, for its pipelines or for its directories."""
+    teams = {name: three_runs(history, name) for name in ("cats", "dogs")}
+    policies = []
+    for name in teams:
+        rule = keep_models(last=1)
+        said: dict[str, Any] = {"rules": [rule], "grace": "1d"}
+        if part == "pipeline":
+            rule["match"]["pipeline"] = name
+        else:
+            said["roots"] = [str(history.pipeline(name).root)]
+        policies.append(history.policy(**said))
+    collected = [
+        done(collect(history.site(now_ms=history.later(days=days)), policy).outcomes)
+        for days in (0, 2)
+        for policy in policies
+    ]
+    cats, dogs = ([run.model.id for run in runs[:2]] for runs in teams.values())
+    assert collected == [
+        dict.fromkeys(cats, "marked"),
+        dict.fromkeys(dogs, "marked"),
+        dict.fromkeys(cats, "purged"),
+        dict.fromkeys(dogs, "purged"),
+    ]
+
+
 def test_what_is_not_whole_is_not_rescued_into_service(history: History) -> None:
     runs = three_runs(history)
     apply(history.site(), planned(history, history.policy(rules=[keep_models(last=1)], grace="1d")))

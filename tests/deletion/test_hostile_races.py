@@ -194,6 +194,21 @@ def test_a_payload_that_vanishes_before(
     assert remove_it(payload) == Removed()
 
 
+@pytest.mark.parametrize(("call", "name"), [("open", TRASH), ("rename", "7")])
+def test_a_trash_that_another_janitor_tidies_up_before(
+    call: str, name: str, remove_it: Act, payload: Path, monkeypatch
+) -> None:
+    just_before(monkeypatch, call, name, (payload.parent / TRASH).rmdir)
+    assert remove_it(payload).files == 3
+    assert os.listdir(payload.parent) == []
+
+
+def test_a_trash_that_another_janitor_empties(remove_it: Act, payload: Path, monkeypatch) -> None:
+    just_before(monkeypatch, "open", TRASH, lambda: shutil.rmtree(payload.parent / TRASH), time=2)
+    assert remove_it(payload) == Removed()
+    assert os.listdir(payload.parent) == []
+
+
 def test_a_file_that_appears_while_its_directory_goes(
     remove_it: Act, finish_it: Act, payload: Path, monkeypatch
 ) -> None:

@@ -1,11 +1,13 @@
 """The command line ended by SIGKILL, two hundred times, on a store of two pipelines with thirty runs each.
 
-Nobody prepares for it: the moments are spread over the time that a run takes, half of them over the time from
-its first act on. Nothing is mended in between; each run goes on with what the last one left.
+The moments are spread over the time that a run takes, over the time from its first act on, and over the
+changes that it makes to the world: while one of them is made, or right after it. Nothing is mended in
+between, and each run goes on with what the last one left.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from tests.builders import History, Made, keep_model_runs, keep_models
-from tests.deletion.faults.command import started
+from tests.deletion.faults.command import Bell, started
 from tests.deletion.faults.invariants import (
     LIFE,
     TEMPORARY,
@@ -56,12 +58,20 @@ HUNG = 60
 """Seconds."""
 
 
+MOST_CHANGES = 200
+"""A command makes up to so many of them here. Early ones are struck more often: all commands come to them."""
+
+CHANGE = 0.004
+"""Seconds that one change may take: a transaction of sqlite's on a disk that is waited for."""
+
+
 @dataclass(frozen=True)
 class Moment:
-    """So many seconds after the beginning of a run, or after its first act began."""
+    """So many seconds after the beginning of a run, of its first act, or of the nth change that it makes."""
 
-    of: Literal["run", "acting"]
+    of: Literal["run", "acting", "change"]
     seconds: float
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,7 +97,10 @@ class Spans:
 
     def moment(self, command: str, chance: random.Random) -> Moment | None:
         """When a command is killed; None, if nobody knows yet how long it takes."""
-        of: Literal["run", "acting"] = chance.choice(("run", "acting"))
+        of: Literal["run", "acting", "change"] = chance.choice(("run", "acting", "change", "change"))
+        if of == "change":
+            number = int(MOST_CHANGES ** chance.random())
+            return Moment(of, chance.uniform(0, CHANGE), number)
         seconds = self._seconds.get((command, of))
         return None if seconds is None else Moment(of, chance.uniform(0, seconds))
 
@@ -166,18 +179,22 @@ class Place:
     def run(self, arguments: Sequence[str], moment: Moment | None = None) -> Ending:
         """Calls the command line, and kills it if a moment is given and it is not over by then."""
         start, size = time.monotonic(), self._written()
-        process = started(["--metadata", self.history.url, *arguments], self.log)
-        acts = None
+        line, theirs = multiprocessing.Pipe(duplex=False)
+        bell = Bell(moment.number, theirs) if moment is not None and moment.of == "change" else None
+        process = started(["--metadata", self.history.url, *arguments], self.log, bell)
+        acts = rang = None
         while process.is_alive():
             now = time.monotonic()
             if acts is None and self._written() != size:
                 acts = now
-            since = start if moment is None or moment.of == "run" else acts
+            if rang is None and line.poll():
+                rang = now
+            since = {"run": start, "acting": acts, "change": rang}["run" if moment is None else moment.of]
             if since is not None and now > since + (HUNG if moment is None else moment.seconds):
                 assert process.pid is not None
                 os.kill(process.pid, signal.SIGKILL)
                 break
-            process.join(0.001)
+            process.join(0.001 if bell is None or rang is not None else 0.0001)
         process.join(HUNG)
         end = time.monotonic()
         return Ending(process.exitcode, end - start, end - (acts or end))

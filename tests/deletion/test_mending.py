@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.builders import History, Retraining, damage_saved_model, keep_models
+from tests.deletion.surroundings import before, unreadable
 from tfx_janitor.deletion import acts, chain
 from tfx_janitor.deletion.mending import close, discard, forget
 from tfx_janitor.deletion.purge import purge
@@ -54,6 +57,36 @@ class TestForget:
         outcomes = forget(history.site(), [runs[0].model.id, twin.id], "a double")
         assert sorted(outcome.done for outcome in outcomes) == ["forgotten", "skipped"]
         assert runs[0].model.path.exists()
+
+    def test_a_twin_that_is_marked_keeps_nothing(self, history: History, runs: list[Retraining]) -> None:
+        twin = history.pipeline("elsewhere").run().import_model(runs[0].model.path)
+        history.set_state(twin, "MARKED_FOR_DELETION")
+        (outcome,) = forget(history.site(), [runs[0].model.id], "a double")
+        assert outcome.done == "skipped"
+        assert history.state(runs[0].model) == "LIVE"
+        (outcome,) = forget(history.site(), [twin.id], "a double")
+        assert outcome.done == "forgotten"
+
+    @pytest.mark.parametrize("code", [errno.EACCES, errno.EIO, errno.ESTALE])
+    def test_what_cannot_be_looked_at_is_not_gone(
+        self, code: int, history: History, runs: list[Retraining], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        unreadable(monkeypatch, runs[0].model.path, code)
+        (outcome,) = forget(history.site(), [runs[0].model.id], "a mistake")
+        assert outcome.done == "skipped"
+        assert "cannot be looked at" in outcome.detail
+        assert history.state(runs[0].model) == "LIVE"
+
+    def test_where_all_around_is_gone_too_it_tells_the_way(
+        self, history: History, runs: list[Retraining]
+    ) -> None:
+        shutil.rmtree(history.root)
+        (outcome,) = forget(history.site(), [runs[0].model.id], "the pipeline was given up")
+        assert outcome.done == "skipped"
+        command = outcome.detail.partition("make it again: ")[2]
+        subprocess.run(command, shell=True, check=True)
+        (outcome,) = forget(history.site(), [runs[0].model.id], "the pipeline was given up")
+        assert outcome.done == "forgotten"
 
     def test_an_unknown_id_is_refused(self, history: History, runs: list[Retraining]) -> None:
         with pytest.raises(JanitorError, match="which has no 4711"):
@@ -115,6 +148,18 @@ class TestClose:
         (outcome,) = close(history.site(), [runs[0].training.execution], "a mistake")
         assert outcome.done == "skipped"
         row = history.store.get_executions_by_id([runs[0].training.execution])[0]
+        assert row.last_known_state == row.COMPLETE
+
+    def test_what_ends_meanwhile_is_not_told_as_closed(
+        self, history: History, runs: list[Retraining], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        dead, alive = (runs[0].run.consume(runs[0].model, state="RUNNING") for _ in range(2))
+        before(monkeypatch, acts, "begin", lambda: history.end(alive))
+        outcomes = close(history.site(), [dead, alive], "they died")
+        assert [outcome.done for outcome in outcomes] == ["closed", "skipped"]
+        (told,) = acts.read(history.store)
+        assert told.outcomes == tuple(outcomes)
+        (row,) = history.store.get_executions_by_id([alive])
         assert row.last_known_state == row.COMPLETE
 
     def test_nothing_else_of_it_changes(self, history: History, runs: list[Retraining]) -> None:

@@ -267,12 +267,17 @@ def test_the_policy_in_force_must_let_go_too(crash: Crash):
     crash.gc(grace="7d")
     outcomes = crash.purge(days=8, policy=crash.policy(orphans={"older_than": "100d"}))
     assert done(outcomes) == ["rescued", "rescued"]
-    crash.gc(grace="7d", days=8)
-    outcomes = crash.purge(days=16, policy=crash.policy(orphans=None))
-    assert {(outcome.done, outcome.detail) for outcome in outcomes} == {
-        ("rescued", "the policy in force says nothing of orphans")
-    }
     assert crash.there == [True, True] and crash.marked == 0
+
+
+@pytest.mark.parametrize("fields", [{"orphans": None}, {"roots": ["/srv/of-another-team"]}])
+def test_a_policy_that_has_no_say_leaves_the_mark_to_the_one_that_made_it(
+    crash: Crash, fields: dict[str, Any]
+):
+    crash.gc(grace="7d")
+    assert crash.purge(days=8, policy=crash.policy(**fields)) == []
+    assert crash.there == [True, True] and crash.marked == 2
+    assert done(crash.purge(days=8, policy=crash.policy())) == ["purged", "purged"]
 
 
 def test_what_is_marked_is_not_marked_again(crash: Crash):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.builders import History, keep_models, prune_checkpoints
-from tfx_janitor.deletion import acts, claim, second_judgement
+from tests.builders import History, Made, keep_models, prune_checkpoints
+from tests.deletion.surroundings import before, unreadable
+from tfx_janitor.deletion import acts, checkpoint_purge, claim, last_look, pins, second_judgement
 from tfx_janitor.deletion import apply as applying
 from tfx_janitor.deletion import purge as purging
 from tfx_janitor.deletion import restore as restoring
 from tfx_janitor.deletion.acts import Outcome
 from tfx_janitor.deletion.apply import apply
+from tfx_janitor.deletion.mending import discard
 from tfx_janitor.deletion.purge import purge
 from tfx_janitor.deletion.restore import restore
 from tfx_janitor.survey.crew import Threads
@@ -38,18 +41,6 @@ def marked(history: History, rule: dict[str, Any]) -> int:
         history.case(history.policy(rules=[rule])), Threads(1), metadata=history.url, created_ms=0
     )
     return apply(history.site(), plan)[0].artifact_id
-
-
-def before(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, meanwhile: Callable[[], object]) -> None:
-    """Lets something happen just before a function is called for the first time."""
-    real, pending = getattr(owner, name), [meanwhile]
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        while pending:
-            pending.pop()()
-        return real(*args, **kwargs)
-
-    monkeypatch.setattr(owner, name, call)
 
 
 @pytest.mark.parametrize(("owner", "name"), [(second_judgement, "judge"), (claim, "check_removable")])
@@ -111,3 +102,112 @@ def test_checkpoints_that_a_purge_has_in_hand_are_not_restored(
     (outcome,) = restore(history.site(), [artifact_id])
     assert (outcome.done, outcome.detail.endswith("a purge of them has begun")) == ("skipped", True)
     assert len(list(Path(history.row(artifact_id).uri).glob("*.index"))) == 1
+
+
+# What is needed by the time that its turn comes: no row changes by that, so no compare-and-set shows it.
+
+
+def pin_it(history: History, artifact_id: int) -> None:
+    pins.pin(history.site(), artifact_id, "needed after all")
+
+
+def use_it(history: History, artifact_id: int) -> None:
+    """A run that takes a marked artifact, as a partial run and an Importer do."""
+    history.pipeline("other").run().consume(made(history, artifact_id), state="RUNNING")
+
+
+def lie_inside(history: History, artifact_id: int) -> None:
+    """A run that writes where a marked artifact lies: as a component with a directory of its own does."""
+    run = history.pipeline("other").run()
+    run.import_model(f"{history.row(artifact_id).uri}/below")
+    for number in range(last_look._NEWEST):
+        run.import_model(f"/elsewhere/{number}")
+
+
+def made(history: History, artifact_id: int) -> Made:
+    row = history.row(artifact_id)
+    return Made(row.id, row.type, row.uri)
+
+
+@pytest.mark.parametrize("need", [pin_it, use_it, lie_inside])
+def test_a_payload_that_is_needed_before_its_turn_comes_stays(
+    history: History, monkeypatch: pytest.MonkeyPatch, need: Callable[[History, int], None]
+) -> None:
+    artifact_id = marked(history, keep_models(last=1))
+    before(monkeypatch, acts, "begin", lambda: need(history, artifact_id))
+    (outcome,) = purge(history.site())
+    assert (outcome.done, outcome.detail.startswith("needed again: ")) == ("skipped", True)
+    assert Path(history.row(artifact_id).uri).exists()
+    (outcome,) = purge(history.site())
+    assert outcome.done == "rescued"
+
+
+@pytest.mark.parametrize("need", [pin_it, use_it, lie_inside])
+def test_checkpoints_that_are_needed_before_their_turn_comes_stay(
+    history: History, monkeypatch: pytest.MonkeyPatch, need: Callable[[History, int], None]
+) -> None:
+    artifact_id = marked(history, prune_checkpoints(last=1))
+    before(monkeypatch, checkpoint_purge, "needed_since", lambda: need(history, artifact_id))
+    outcome = next(outcome for outcome in purge(history.site()) if outcome.artifact_id == artifact_id)
+    assert (outcome.done, outcome.detail.startswith("needed again: ")) == ("skipped", True)
+    assert len(list(Path(history.row(artifact_id).uri).glob("*.index"))) == 3
+
+
+def test_a_model_that_a_rollback_has_in_hand_stays(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    artifact_id = marked(history, keep_models(last=1))
+    run, model = history.pipeline("other").run(), made(history, artifact_id)
+    before(monkeypatch, acts, "begin", lambda: run.consume(model, type="tfx_janitor.act.rollback"))
+    (outcome,) = purge(history.site())
+    assert (outcome.done, model.path.exists()) == ("skipped", True)
+
+
+def test_whoever_needs_what_has_vanished_cannot_be_helped(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact_id = marked(history, keep_models(last=1))
+    purge(history.site())
+    history.set_state(artifact_id, "LIVE")
+    before(monkeypatch, acts, "begin", lambda: use_it(history, artifact_id))
+    assert [outcome.done for outcome in purge(history.site())] == ["corrected"]
+
+
+def test_what_is_brought_back_before_its_purge_is_finished_stays(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is DELETED, and all of it lies there still. It is claimed no more, so no row would be compared."""
+    artifact_id = marked(history, keep_models(last=1))
+    with monkeypatch.context() as patch:
+        patch.setattr(claim, "remove_payload", fails)
+        purge(history.site())
+    assert history.state(artifact_id) == "DELETED"
+
+    def bring_back() -> None:
+        discard(history.site(), history.policy(rules=[keep_models(last=1)]), [artifact_id], "to look at")
+        restore(history.site(), [artifact_id])
+
+    before(monkeypatch, claim, "check_removable", bring_back)
+    (outcome,) = purge(history.site())
+    assert (outcome.done, outcome.detail) == ("skipped", CHANGED.replace("DELETED", "LIVE"))
+    assert (history.state(artifact_id), Path(history.row(artifact_id).uri).exists()) == ("LIVE", True)
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EIO, errno.ESTALE])
+def test_what_cannot_be_looked_at_has_not_vanished(
+    history: History, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """A purge of it was begun and failed: had it vanished since, it would go without another judgement."""
+    artifact_id = marked(history, keep_models(last=1))
+    with monkeypatch.context() as patch:
+        patch.setattr(claim, "check_removable", fails)
+        assert [outcome.done for outcome in purge(history.site())] == ["failed"]
+    pin_it(history, artifact_id)
+    payload = Path(history.row(artifact_id).uri)
+    with monkeypatch.context() as patch:
+        unreadable(patch, payload, code)
+        purge(history.site())
+    purge(history.site())
+    assert (history.state(artifact_id), payload.exists()) == ("LIVE", True)
+
+
+def fails(*_: object) -> None:
+    raise OSError(errno.EIO, "Input/output error")

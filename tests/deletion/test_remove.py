@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tfx_janitor import effects
 from tfx_janitor.deletion import remove
 from tfx_janitor.deletion.remove import (
     TRASH,
@@ -15,10 +19,12 @@ from tfx_janitor.deletion.remove import (
     Removed,
     finish,
     in_trash,
+    is_tidy,
     opened,
     unlink_files,
     vanish,
 )
+from tfx_janitor.effects import Effect
 from tfx_janitor.payload.places import Place
 
 
@@ -123,6 +129,31 @@ def test_a_second_payload_of_the_same_name_does_not_meet_the_first_in_the_trash(
     assert sorted(path.name for path in trash.iterdir()) == ["artifact-7", "artifact-70"]
     finish(str(root / "model/7"), "artifact-7", roots=[place(root)])
     assert [path.name for path in trash.iterdir()] == ["artifact-70"]
+
+
+def test_all_that_is_left_of_one_label_is_finished(root: Path) -> None:
+    path, trash = str(root / "model/7"), root / "model" / TRASH
+    for entry in ("artifact-7~1", "artifact-7~2", "artifact-70"):
+        (trash / entry).mkdir(parents=True)
+        (trash / entry / "left").write_bytes(b"left")
+    assert in_trash(path, "artifact-7")
+    assert finish(path, "artifact-7", roots=[place(root)]) == Removed(8, 2)
+    assert [path.name for path in trash.iterdir()] == ["artifact-70"]
+
+
+def test_a_trash_that_cannot_be_removed_is_told_and_goes_the_next_time(root: Path) -> None:
+    def broken(effect: Effect, change: Callable[[], Any]) -> Any:
+        if effect == Effect("rmdir", TRASH):
+            raise OSError(errno.EIO, "Input/output error")
+        return change()
+
+    path = str(root / "model/7")
+    with effects.watched(broken), pytest.raises(OSError, match="Input/output error"):
+        vanish(path, "artifact-7", roots=[place(root)])
+    assert not is_tidy(path, "artifact-7")
+    finish(path, "artifact-7", roots=[place(root)])
+    assert is_tidy(path, "artifact-7")
+    assert not (root / "model" / TRASH).exists()
 
 
 def test_many_go_side_by_side_through_one_trash(root: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.builders import History, Retraining, keep_models, prune_checkpoints
 from tfx_janitor.deletion.gc import collect
 from tfx_janitor.deletion.restore import restore
-from tfx_janitor.deletion.waiting import Waiting, waiting
+from tfx_janitor.deletion.waiting import Waiting, next_due, waiting
 
 RULES = [keep_models(last=1), prune_checkpoints(last=1)]
 
@@ -57,3 +57,18 @@ def test_the_oldest_is_told(history: History, marked_ms: int):
 def test_marks_of_others_are_theirs(history: History, retrained: list[Retraining]):
     history.set_state(retrained[0].model, "MARKED_FOR_DELETION")
     assert waiting(history.store) == Waiting(marks=0, oldest_ms=None)
+
+
+def test_the_next_that_is_due_is_told(history: History, marked_ms: int):
+    week = 7 * 24 * 60 * 60 * 1000
+    assert next_due(history.store, marked_ms) == (5, marked_ms + week)
+    assert next_due(history.store, marked_ms + week) == (5, None)
+
+
+def test_no_store_is_asked_by_state(history: History, marked_ms: int, monkeypatch: pytest.MonkeyPatch):
+    # MLMD 1.21 answers a filter query with UnimplementedError.
+    def by_state(*_: object) -> None:
+        raise AssertionError("asked by state")
+
+    monkeypatch.setattr(history.store, "get_artifacts", by_state)
+    assert waiting(history.store).marks == 5

@@ -19,6 +19,7 @@ from tfx_janitor.deletion.acts import Outcome, Touch
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
 from tfx_janitor.effects import Effect
+from tfx_janitor.lineage import patience
 from tfx_janitor.lineage.connection import open_url
 from tfx_janitor.lineage.snapshot import ArtifactState
 from tfx_janitor.survey.crew import Threads
@@ -63,6 +64,18 @@ def test_its_patience_ends(history: History, store: MetadataStore, monkeypatch: 
         store.put_execution_type(mlmd.ExecutionType(name="another"))
     with pytest.raises(errors.NotFoundError):
         store.get_execution_type("another")
+
+
+@pytest.mark.parametrize(("noticeable", "told"), [(0.0, 1), (60.0, 0)])
+def test_that_it_waits_is_told_once_where_it_is_noticeable(
+    store: MetadataStore, monkeypatch: pytest.MonkeyPatch, caplog, noticeable: float, told: int
+) -> None:
+    monkeypatch.setattr(patience, "_NOTICEABLE", noticeable)
+    call = "PutExecutionType"
+    with effects.watched(unanswered(call, call, call, carried_out=False)):
+        store.put_execution_type(mlmd.ExecutionType(name="another"))
+    messages = [record.message for record in caplog.records if record.name == patience.__name__]
+    assert messages == ["the metadata store is busy: waiting for it, for a minute at most"] * told
 
 
 def test_a_server_that_does_not_answer_is_asked_again(store: MetadataStore) -> None:

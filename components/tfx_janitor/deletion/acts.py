@@ -167,10 +167,17 @@ def begin(site: Site, kind: Kind, touches: Sequence[Touch], details: Mapping[str
 
 
 def end(site: Site, act_id: int, outcomes: Iterable[Outcome]) -> None:
-    """Records what became of an act's items, and that it is over."""
+    """Records what became of an act's items, and that it is over.
+
+    Raises:
+      JanitorError: the store does not know the act.
+    """
     became = list(outcomes)
     site.account.outcomes += became
-    execution = site.store.get_executions_by_id([act_id])[0]
+    found = site.store.get_executions_by_id([act_id])
+    if not found:
+        raise JanitorError(f"somebody put another store at {site.metadata} meanwhile: it has no act {act_id}")
+    (execution,) = found
     values = execution.custom_properties
     values["outcomes"].string_value = json.dumps([outcome.row for outcome in became])
     values["ended_hash"].string_value = seals.end(values["begun_hash"].string_value, became)

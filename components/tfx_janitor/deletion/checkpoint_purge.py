@@ -11,6 +11,7 @@ from tfx_janitor.deletion import acts
 from tfx_janitor.deletion.acts import Act, Outcome, Touch
 from tfx_janitor.deletion.batches import in_batches, in_hand, not_begun
 from tfx_janitor.deletion.checkpoints import PruneOrder, prune
+from tfx_janitor.deletion.last_look import needed_since
 from tfx_janitor.deletion.marks import CheckpointMark, CheckpointName, checkpoint_marks, closings
 from tfx_janitor.deletion.remove import Removed
 from tfx_janitor.deletion.seals import ALTERED
@@ -62,6 +63,11 @@ def _prune(
 
     A checkpoint that is needed again is simply planned again when it no longer is.
     """
+    late = needed_since(site, snapshot, {mark.artifact_id for mark in marks})
+    marks = [mark for mark in marks if mark.artifact_id not in late]
+    waiting = [Outcome(artifact_id, "skipped", why) for artifact_id, why in late.items()]
+    if not marks:
+        return waiting
     orders: list[tuple[CheckpointMark, PruneOrder]] = []
     going: dict[str, list[CheckpointName]] = defaultdict(list)
     for mark in marks:
@@ -81,9 +87,12 @@ def _prune(
     act = acts.begin(site, "purge", touches, details)
     restored = closings(_restores_before(site, act))
     outcomes = [
-        Outcome(mark.artifact_id, "skipped", f"checkpoints in {order.directory}: a restore was faster")
-        for mark, order in orders
-        if mark.closing in restored
+        *waiting,
+        *(
+            Outcome(mark.artifact_id, "skipped", f"checkpoints in {order.directory}: a restore was faster")
+            for mark, order in orders
+            if mark.closing in restored
+        ),
     ]
     orders = [(mark, order) for mark, order in orders if mark.closing not in restored]
     answers = site.crew.run("prune", prune, [order for _, order in orders])

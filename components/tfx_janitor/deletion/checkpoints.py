@@ -10,7 +10,15 @@ import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from tfx_janitor.deletion.remove import Removed, finish_at, opened, unlink_files, vanish_at
+from tfx_janitor.deletion.remove import (
+    Removed,
+    check_removable_at,
+    check_unlinkable,
+    finish_at,
+    opened,
+    unlink_files,
+    vanish_at,
+)
 from tfx_janitor.payload import checkpoints
 from tfx_janitor.payload.checkpoint_state import StateError
 from tfx_janitor.payload.checkpoints import Checkpoint, CheckpointDirectory, CheckpointState
@@ -43,7 +51,8 @@ def prune(order: PruneOrder) -> Removed:
     """Carries out an order.
 
     Raises:
-      RemovalError: the directory is outside the roots, or a link has taken its place.
+      RemovalError: the directory is outside the roots, or a link has taken its place; or something of a
+        checkpoint is protected or a mount point, and nothing was changed.
       JanitorError: its state file cannot be read; nothing was changed.
       OSError: the file system refused; the next run finishes, for a checkpoint without `.index` is
         incomplete.
@@ -56,6 +65,11 @@ def _prune(order: PruneOrder, directory_fd: int) -> Removed:
     directory = _path_of(directory_fd, order.directory)
     found = _read(directory, order)
     going = [c for c in found.checkpoints if c.name in order.names or _is_rest(c, order.half_gone)]
+    for checkpoint in going:
+        if checkpoint.format == "orbax":
+            check_removable_at(directory_fd, checkpoint.files[0])
+        else:
+            check_unlinkable(directory_fd, checkpoint.files)
     if found.state is not None:
         staying = [c for c in found.checkpoints if c not in going]
         after = state_after(found.state, staying, order.not_restorable)

@@ -9,14 +9,15 @@ finishing it already. So whatever would refuse the removal is looked for before.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from tfx_janitor.deletion import acts
 from tfx_janitor.deletion.acts import Outcome, Touch
 from tfx_janitor.deletion.batches import in_batches, in_hand, not_begun
+from tfx_janitor.deletion.last_look import needed_since
 from tfx_janitor.deletion.marks import ArtifactMark
-from tfx_janitor.deletion.overtaken import unless_overtaken
+from tfx_janitor.deletion.overtaken import changed_since, unless_overtaken
 from tfx_janitor.deletion.remove import Removed, check_removable_at, finish_at, opened, vanish_at
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
@@ -130,7 +131,10 @@ def _remove(
         if isinstance(answer := attempt(check_removable, order), Failed)
     ]
     done = unless_overtaken(site, snapshot, refused)
-    problems = _claim(site, snapshot, condemned, leaving={outcome.artifact_id for outcome in done})
+    refused_ids = {outcome.artifact_id for outcome in done}
+    late = _last_look(site, snapshot, [item for item in condemned if item.artifact_id not in refused_ids])
+    done += [Outcome(artifact_id, "skipped", why) for artifact_id, why in late.items()]
+    problems = _claim(site, snapshot, condemned, leaving=refused_ids | late.keys())
     done += [Outcome(artifact_id, "skipped", problem) for artifact_id, problem in problems.items() if problem]
     settled = {outcome.artifact_id for outcome in done}
     claimed = [
@@ -146,6 +150,15 @@ def _remove(
         else:
             done.append(Outcome(item.artifact_id, *_became(item), answer.bytes))
     return done
+
+
+def _last_look(site: Site, snapshot: Snapshot, condemned: Iterable[Condemned]) -> dict[int, str]:
+    """By artifact id why it stays after all; where nothing lies any more, nothing can be saved."""
+    there = [item for item in condemned if not item.vanished]
+    # What is DELETED is not claimed: no compare-and-set tells that somebody has brought it back.
+    deleted = {item.artifact_id for item in there if item.state == ArtifactState.DELETED}
+    marked = {item.artifact_id for item in there} - deleted
+    return changed_since(site, snapshot, deleted) | needed_since(site, snapshot, marked)
 
 
 def _claim(

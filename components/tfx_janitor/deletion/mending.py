@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 from tfx_janitor.deletion import acts
 from tfx_janitor.deletion.acts import Outcome, Touch
@@ -13,6 +15,7 @@ from tfx_janitor.deletion.states import transition
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.lineage.snapshot import ACTIVE, ArtifactState, ExecutionState, Snapshot, state_name
 from tfx_janitor.payload.places import Place, PlaceError, unfollowed
+from tfx_janitor.payload.presence import has_vanished, is_missing
 from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.case import PRESENT
 from tfx_janitor.retention.timestamps import to_ms
@@ -21,8 +24,8 @@ from tfx_janitor.retention.timestamps import to_ms
 def forget(site: Site, artifact_ids: Sequence[int], reason: str) -> list[Outcome]:
     """Calls artifacts DELETED that have no payload of their own any more; no byte is touched.
 
-    Either nothing lies at the URI, while the directory that it lay in is there; or another artifact has the
-    very same payload, and keeps it.
+    Either nothing lies at the URI, while the directory that it lay in is there; or another artifact that is
+    LIVE has the very same payload, and keeps it.
 
     Returns:
       One outcome per artifact: forgotten; skipped, if it has a payload, or changed meanwhile.
@@ -34,13 +37,13 @@ def forget(site: Site, artifact_ids: Sequence[int], reason: str) -> list[Outcome
     rows = _rows(site, snapshot, artifact_ids)
     outcomes: list[Outcome] = []
     going: list[int] = []
-    owners = _owners(snapshot)
+    keepers = _keepers(snapshot)
     for artifact_id, row in rows.items():
-        problem = _payload_of_its_own(snapshot, row, owners)
+        problem = _payload_of_its_own(snapshot, row, keepers)
         if problem is None:
             going.append(artifact_id)
             # Of two that share a payload, one must stay.
-            owners[unfollowed(snapshot.artifacts.uri[row])].remove(row)
+            keepers[unfollowed(snapshot.artifacts.uri[row])].discard(row)
         else:
             outcomes.append(Outcome(artifact_id, "skipped", problem))
     if going:
@@ -116,7 +119,7 @@ def close(site: Site, execution_ids: Sequence[int], reason: str) -> list[Outcome
     MLMD has no compare-and-set for executions: whether it has ended by itself is looked at right before.
 
     Returns:
-      One outcome per execution: closed; skipped, if it has ended.
+      One outcome per execution: closed; skipped, if it has ended, before or meanwhile.
 
     Raises:
       JanitorError: an id is not in the store; nothing was done.
@@ -132,14 +135,20 @@ def close(site: Site, execution_ids: Sequence[int], reason: str) -> list[Outcome
     ]
     if active:
         act = acts.begin(site, "mend", [], {"reason": reason, "closes_executions": active})
-        _set_failed(site, active)
-        done = [Outcome(0, "closed", reason, path=f"execution {number}") for number in active]
+        closed = _set_failed(site, active)
+        done = [
+            Outcome(0, "closed", reason, path=f"execution {number}")
+            if number in closed
+            else Outcome(0, "skipped", "it ended meanwhile", path=f"execution {number}")
+            for number in active
+        ]
         acts.end(site, act, done)
         outcomes += done
     return outcomes
 
 
-def _set_failed(site: Site, execution_ids: Sequence[int]) -> None:
+def _set_failed(site: Site, execution_ids: Sequence[int]) -> set[int]:
+    """Sets those FAILED that have not ended, and returns their ids."""
     from ml_metadata.proto import metadata_store_service_pb2 as service
 
     request = service.PutExecutionsRequest()
@@ -151,6 +160,7 @@ def _set_failed(site: Site, execution_ids: Sequence[int]) -> None:
     # Masked: a whole-row put would lose what its launcher writes meanwhile.
     request.update_mask.paths.append("last_known_state")
     site.store._call("PutExecutions", request, service.PutExecutionsResponse())
+    return {execution.id for execution in request.executions}
 
 
 def _all_live(snapshot: Snapshot, rows: Iterable[int]) -> Snapshot:
@@ -163,7 +173,7 @@ def _all_live(snapshot: Snapshot, rows: Iterable[int]) -> Snapshot:
 
 def _lies_there(snapshot: Snapshot, row: int) -> bool:
     try:
-        return os.path.lexists(unfollowed(snapshot.artifacts.uri[row]).path)
+        return not is_missing(unfollowed(snapshot.artifacts.uri[row]).path)
     except PlaceError:
         return False
 
@@ -180,19 +190,19 @@ def _refuse_unknown(site: Site, what: str, unknown: Sequence[int]) -> None:
         raise JanitorError(f"expected ids of {what} in {site.metadata}, which has no {listed}")
 
 
-def _owners(snapshot: Snapshot) -> dict[Place, list[int]]:
-    """By place, the artifacts that are present and have their payload there."""
-    found: dict[Place, list[int]] = {}
+def _keepers(snapshot: Snapshot) -> defaultdict[Place, set[int]]:
+    """By place, the artifacts that keep a payload there: LIVE ones, for one that is marked may lose it."""
+    found: defaultdict[Place, set[int]] = defaultdict(set)
     for row, uri in enumerate(snapshot.artifacts.uri):
-        if snapshot.artifacts.state[row] in PRESENT:
+        if snapshot.artifacts.state[row] == ArtifactState.LIVE:
             try:
-                found.setdefault(unfollowed(uri), []).append(row)
+                found[unfollowed(uri)].add(row)
             except PlaceError:
                 continue
     return found
 
 
-def _payload_of_its_own(snapshot: Snapshot, row: int, owners: Mapping[Place, Sequence[int]]) -> str | None:
+def _payload_of_its_own(snapshot: Snapshot, row: int, keepers: defaultdict[Place, set[int]]) -> str | None:
     """Why an artifact cannot be forgotten; None if it can."""
     state = int(snapshot.artifacts.state[row])
     if state not in PRESENT:
@@ -203,13 +213,19 @@ def _payload_of_its_own(snapshot: Snapshot, row: int, owners: Mapping[Place, Seq
         return f"nobody can tell what lies at its URI: {error}"
     if not place.local:
         return f"nobody can tell from here what lies at {place}"
-    if len(owners[place]) > 1:
+    if keepers[place] - {row}:
         return None
-    if os.path.lexists(place.path):
-        return f"its payload lies at {place}; discard it instead, so that it is deleted in good order"
-    if not os.path.isdir(os.path.dirname(place.path)):
-        return f"nor is the directory there that {place} lay in; mount its disk first"
-    return None
+    if has_vanished(place.path):
+        return None
+    if is_missing(place.path):
+        directory = os.path.dirname(place.path)
+        return (
+            f"nor is the directory there that {place} lay in; mount its disk first, or if it was deleted as "
+            f"well, make it again: mkdir -p {shlex.quote(directory)}"
+        )
+    if not os.path.lexists(place.path):
+        return f"{place} cannot be looked at: one may not, or its disk is broken"
+    return f"its payload lies at {place}; discard it instead, so that it is deleted in good order"
 
 
 def _outcome(artifact_id: int, done: str, problem: str | None, reason: str) -> Outcome:

@@ -42,7 +42,8 @@ def check_fresh(plan: Plan, now_ms: int, max_age: timedelta = MAX_AGE) -> None:
     if age_ms < 0:
         raise NotNow(
             f"expected a plan that judges the past, and this one judges {shown(plan.now_ms)}, while it is "
-            f"{shown(now_ms)} now; make a new one with `tfx-janitor plan --out`, without --now"
+            f"{shown(now_ms)} now; make a new one with `tfx-janitor plan --out`, without --now and by a "
+            "clock that agrees with this one's"
         )
     if age_ms > to_ms(max_age):
         age = timedelta(milliseconds=age_ms - age_ms % _MINUTE_MS)

@@ -34,6 +34,7 @@ from tfx_janitor.deletion.second_judgement import SecondJudgement
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.lineage.snapshot import Snapshot
 from tfx_janitor.payload.places import Place
+from tfx_janitor.payload.presence import is_missing
 from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.plan import Orphan
 from tfx_janitor.survey.crew import Failed
@@ -71,7 +72,7 @@ def remove_orphan(order: OrphanOrder) -> Removed | None:
     directory, name = os.path.split(order.orphan.path)
     with opened(directory, roots=order.roots) as directory_fd:
         removed = finish_at(directory_fd, order.label)
-        if order.finish or not os.path.lexists(order.orphan.path):
+        if order.finish or is_missing(order.orphan.path):
             return removed
         check_removable_at(directory_fd, name)
         found = look_into(order.orphan.path)
@@ -93,8 +94,8 @@ class _Fate:
 
     Attributes:
       does: "remove" the directory; "finish" what an earlier purge began; "close" the mark, the directory
-        stays; "wait", for nobody can tell.
-      done: for the last two, what becomes of it in the record, and why.
+        stays; "wait", for nobody can tell, or another policy must.
+      done: for the last two, what becomes of it in the record, and why; nothing of what waits for a policy.
       alone: whether the other directories of the execution are not concerned.
     """
 
@@ -137,7 +138,7 @@ def purge(
         together[one.act.id, one.orphan.execution].append(second.fate(one))
     for group in together.values():
         fates += _together(group)
-    outcomes += [_settled(fate) for fate in fates if fate.does == "wait"]
+    outcomes += [_settled(fate) for fate in fates if fate.does == "wait" and fate.done]
     dealt_with = [fate for fate in fates if fate.does != "wait"]
     outcomes += in_batches(
         site,
@@ -154,24 +155,23 @@ class _SecondLook:
 
     def __init__(self, site: Site, snapshot: Snapshot, judges: SecondJudgement) -> None:
         self._site, self._snapshot, self._judges = site, snapshot, judges
-        self._by_digest: dict[str, Mapping[str, Orphan] | None] = {}
+        self._by_digest: dict[str, Mapping[str, Orphan]] = {}
 
     def fate(self, mark: OrphanMark) -> _Fate:
         path = mark.orphan.path
         if mark.begun and in_trash(path, mark.label):
             return _Fate(mark, "finish")
-        if not os.path.lexists(path):
+        if is_missing(path):
             if not os.path.isdir(os.path.dirname(path)):
                 detail = "nothing lies there, nor is there the directory that it lay in: is its disk mounted?"
                 return _Fate(mark, "wait", "skipped", detail)
             if mark.begun:
                 return _Fate(mark, "finish")
             return _Fate(mark, "close", "skipped", "it is gone already", alone=True)
-        for policy in self._judges.policies(mark.act):
-            found = self._orphans(policy)
-            if found is None:
-                return _Fate(mark, "close", "rescued", "the policy in force says nothing of orphans")
-            now = found.get(path)
+        marking, *in_force = self._judges.policies(mark.act)
+        heard = [policy for policy in in_force if self._judges.has_a_say_on(policy, path)]
+        for policy in (marking, *heard):
+            now = self._orphans(policy).get(path)
             if now is None:
                 detail = f"execution {mark.orphan.execution} or an artifact claims it now"
                 return _Fate(mark, "close", "rescued", detail)
@@ -182,13 +182,12 @@ class _SecondLook:
                 return _Fate(mark, "close", "rescued", in_words(now.reasons[0]))
             if now.content != mark.orphan.content:
                 return _Fate(mark, "close", *_CHANGED)
-        return _Fate(mark, "remove")
+        return _Fate(mark, "remove" if heard == in_force else "wait")
 
-    def _orphans(self, policy: RetentionPolicy) -> Mapping[str, Orphan] | None:
+    def _orphans(self, policy: RetentionPolicy) -> Mapping[str, Orphan]:
         if policy.digest not in self._by_digest:
             found = find_orphans(self._site.case(self._snapshot, policy), self._site.scouts)
-            by_path = None if found is None else {orphan.path: orphan for orphan in found}
-            self._by_digest[policy.digest] = by_path
+            self._by_digest[policy.digest] = {orphan.path: orphan for orphan in found or ()}
         return self._by_digest[policy.digest]
 
 
@@ -242,7 +241,7 @@ def _of_altered(known: Sequence[Act], altered: frozenset[int]) -> Iterator[Outco
     for act in known:
         for record in act.details.get("orphans", ()) if act.id in altered else ():
             path = record.get("path") if isinstance(record, dict) else None
-            if isinstance(path, str) and os.path.lexists(path):
+            if isinstance(path, str) and not is_missing(path):
                 yield Outcome(0, "skipped", seals.ALTERED.format(act.id), path=path)
 
 

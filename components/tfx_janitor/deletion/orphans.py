@@ -7,7 +7,6 @@ about to remove it. Whichever was later sees the other, and then the directory s
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,6 +25,7 @@ from tfx_janitor.deletion.orphan_marks import (
 )
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.errors import JanitorError
+from tfx_janitor.payload.presence import is_missing
 from tfx_janitor.retention.plan import Orphan, Plan
 
 
@@ -129,7 +129,7 @@ def marked_by(site: Site, plan_id: str) -> list[str]:
 def _irretrievable(path: str, marks: Sequence[OrphanMark]) -> str | None:
     if not marks:
         return None
-    if not os.path.lexists(path):
+    if is_missing(path):
         return "nothing lies there any more"
     return next((_PURGING.format(one.purging) for one in marks if one.purging), None)
 

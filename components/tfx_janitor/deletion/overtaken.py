@@ -6,7 +6,7 @@ one that another janitor has taken since: its row tells.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from tfx_janitor.deletion.acts import BATCH, Outcome
@@ -23,18 +23,30 @@ def unless_overtaken(
       judged: what was decided on; or by artifact id the last_update_time of its row in milliseconds.
       outcomes: of items that nothing was done to, in any order.
     """
-    ids = sorted({outcome.artifact_id for outcome in outcomes})
-    changed: dict[int, str] = {}
-    for start in range(0, len(ids), BATCH):
-        for row in site.store.get_artifacts_by_id(ids[start : start + BATCH]):
-            if row.last_update_time_since_epoch != _update_ms(judged, row.id):
-                changed[row.id] = f"it changed since it was decided: it is {state_name(row.state)} now"
+    changed = changed_since(site, judged, {outcome.artifact_id for outcome in outcomes})
     return [
         replace(outcome, done="skipped", detail=changed[outcome.artifact_id])
         if outcome.artifact_id in changed
         else outcome
         for outcome in outcomes
     ]
+
+
+def changed_since(
+    site: Site, judged: Snapshot | Mapping[int, int], artifact_ids: Collection[int]
+) -> dict[int, str]:
+    """What became meanwhile of those artifacts whose row is not the judged one any more, in words.
+
+    Args:
+      judged: as of `unless_overtaken`.
+    """
+    ids = sorted(artifact_ids)
+    changed: dict[int, str] = {}
+    for start in range(0, len(ids), BATCH):
+        for row in site.store.get_artifacts_by_id(ids[start : start + BATCH]):
+            if row.last_update_time_since_epoch != _update_ms(judged, row.id):
+                changed[row.id] = f"it changed since it was decided: it is {state_name(row.state)} now"
+    return changed
 
 
 def _update_ms(judged: Snapshot | Mapping[int, int], artifact_id: int) -> int | None:

@@ -26,7 +26,8 @@ from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
 from tfx_janitor.deletion.whole import check_whole
 from tfx_janitor.lineage.snapshot import ArtifactState, Snapshot
-from tfx_janitor.payload.places import Place, unfollowed
+from tfx_janitor.payload.places import unfollowed
+from tfx_janitor.payload.presence import has_vanished, is_missing
 from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.plan import Reason
 
@@ -43,7 +44,7 @@ def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]
     Returns:
       One outcome per artifact: purged, rescued, pruned, skipped or failed; finished, where an earlier purge
       was cut off; corrected, where somebody put LIVE over DELETED and nothing lies there. What is marked,
-      still lets go and is within its grace has none.
+      still lets go and is within its grace, or not of this policy, has none.
 
     Raises:
       Stopped: somebody wanted to stop while this was looking; the site's account tells what was done before.
@@ -69,8 +70,8 @@ class _Fate:
     """What is to become of an artifact.
 
     Attributes:
-      kind: "remove" and "rescue"; "wait" for its grace or a hold; "leave", for it may not go now; "doubt",
-        for nobody understands it, unless another janitor has taken it since.
+      kind: "remove" and "rescue"; "wait" for its grace, a hold or another policy; "leave", for it
+        may not go now; "doubt", for nobody understands it, unless another janitor has taken it since.
       why: it is rescued, or left.
     """
 
@@ -109,7 +110,7 @@ def _fate(site: Site, judges: SecondJudgement, altered: Collection[int], item: C
         # A person's word takes the place of the rules, but of no hold: while one holds, it stays marked.
         if any(reason.code.startswith("hold.") for reason in decision.reasons):
             return _Fate(item, "wait")
-    if not mark.due(site.now_ms):
+    if not (mark.due(site.now_ms) and judges.all_have_a_say(mark.act, item.artifact_id)):
         return _Fate(item, "wait")
     judged = judges.place(mark.act, item.row)
     # A link is judged by where it leads, and goes itself.
@@ -150,21 +151,16 @@ def _standing(site: Site, snapshot: Snapshot, known: Sequence[Act]) -> Iterable[
         state = ArtifactState(int(snapshot.artifacts.state[row]))
         if state == ArtifactState.MARKED_FOR_DELETION:
             place = unfollowed(snapshot.artifacts.uri[row])
-            yield Condemned(row, artifact_id, mark, state, place, mark.begun and _has_vanished(place))
+            yield Condemned(row, artifact_id, mark, state, place, mark.begun and has_vanished(place.path))
         elif state == ArtifactState.DELETED and mark.unfinished:
             place = unfollowed(snapshot.artifacts.uri[row])
-            vanished = not os.path.lexists(place.path)
+            vanished = is_missing(place.path)
             if not vanished or not is_tidy(place.path, trash_label(artifact_id)):
                 yield Condemned(row, artifact_id, mark, state, place, vanished)
         elif state == ArtifactState.LIVE and mark.begun:
             place = unfollowed(snapshot.artifacts.uri[row])
-            if _has_vanished(place):
+            if has_vanished(place.path):
                 yield Condemned(row, artifact_id, mark, state, place, vanished=True)
-
-
-def _has_vanished(place: Place) -> bool:
-    """Whether nothing lies at a place, while what it lay in is there: else its disk may not be mounted."""
-    return not os.path.lexists(place.path) and os.path.isdir(os.path.dirname(place.path))
 
 
 def _rescue(site: Site, snapshot: Snapshot, needed: Sequence[tuple[Condemned, Reason]]) -> list[Outcome]:

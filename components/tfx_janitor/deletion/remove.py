@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tfx_janitor import effects
+from tfx_janitor.deletion.attributes import Attribute, attributes
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.payload.places import Place, parse
 
@@ -26,6 +27,9 @@ _PASS_THROUGH = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOL
 """For directories on the way: those one may often enter, but not list."""
 
 _DESCRIPTORS = "/proc/self/fdinfo"
+
+_AROUND = "the directory around it"
+"""How errors name the directory that a payload or a checkpoint lies in."""
 
 _NOTHING_TO_TIDY = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST)
 
@@ -88,20 +92,52 @@ def check_removable_at(parent_fd: int, name: str) -> None:
       name: it need not be there.
 
     Raises:
-      RemovalError: it is a mount point, or one lies in it.
+      RemovalError: it or the trash is a mount point, or one lies in it; or something of it is protected.
       OSError: it, the trash, or a directory in it may not be written to.
     """
-    _check_writable(parent_fd, ".")
+    _check_writable(parent_fd, _AROUND)
     if _is_there(parent_fd, TRASH):
         trash_fd = os.open(TRASH, _OPEN_DIRECTORY, dir_fd=parent_fd)
         with _closing(trash_fd):
+            if _mount(trash_fd) != _mount(parent_fd):
+                raise _mount_point(TRASH)
             _check_writable(trash_fd, TRASH)
-    _traverse(parent_fd, name, on_entering=_check_writable)
+    _traverse(parent_fd, name, at_file=_check_file, on_entering=_check_writable)
+
+
+def check_unlinkable(directory_fd: int, names: Sequence[str]) -> None:
+    """Looks whether `unlink_files` could unlink files, and changes nothing.
+
+    Raises:
+      RemovalError: something is mounted upon one of them, or it is protected.
+      OSError: the directory may not be written to.
+    """
+    _check_writable(directory_fd, _AROUND)
+    for name in names:
+        _check_file(directory_fd, name)
 
 
 def _check_writable(directory_fd: int, name: str) -> None:
+    _check_unprotected(attributes(directory_fd, "."), name)
     if not os.access(".", os.W_OK | os.X_OK, dir_fd=directory_fd, effective_ids=True):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
+        code = errno.EROFS if os.fstatvfs(directory_fd).f_flag & os.ST_RDONLY else errno.EACCES
+        raise OSError(code, os.strerror(code), name)
+
+
+def _check_file(directory_fd: int, name: str) -> None:
+    found = attributes(directory_fd, name)
+    _check_unprotected(found, name)
+    if Attribute.MOUNT_ROOT in found:
+        raise _mount_point(name)
+
+
+def _check_unprotected(found: Attribute, name: str) -> None:
+    if found & (Attribute.IMMUTABLE | Attribute.APPEND):
+        raise RemovalError(f"{name} is protected by its attributes; `chattr -ia` takes them off")
+
+
+def _mount_point(name: str) -> RemovalError:
+    return RemovalError(f"{name} is a mount point; unmount it first")
 
 
 def finish(path: str, label: str, *, roots: Sequence[Place]) -> Removed:
@@ -259,7 +295,7 @@ def _rename_into_trash(parent_fd: int, name: str, label: str) -> str | None:
                 return None  # another janitor was faster
             except OSError as error:
                 if error.errno == errno.EBUSY:
-                    raise RemovalError(f"{name} is a mount point; unmount it first") from None
+                    raise _mount_point(name) from None
                 raise
             # On disk before any byte goes, or a power cut shows half a payload at a live URI.
             effects.fsync(trash_fd, TRASH)
@@ -381,7 +417,7 @@ def _traverse(
                 here = below
                 if _mount(here) != mount:
                     path = "/".join((*way, *(level[0] for level in above)))
-                    raise RemovalError(f"{path} is a mount point; unmount it first")
+                    raise _mount_point(path)
                 on_entering(here, child)
                 names = os.listdir(here)
             if not above:

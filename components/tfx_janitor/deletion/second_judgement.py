@@ -1,8 +1,14 @@
-"""Judges again what was marked: under the policy that marked it, and under the one in force, if any."""
+"""Judges again what was marked: under the policy that marked it, and under the one in force, if any.
+
+Several policies may be at work on one store, each on a part of its own. So a policy in force has a say only
+on what it governs and what lies inside its roots: it must neither take back what another one marked for good
+reason, nor let that go.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeGuard
 
 from tfx_janitor.deletion.acts import Act
 from tfx_janitor.deletion.site import Site
@@ -13,6 +19,8 @@ from tfx_janitor.retention.decide import decision_of
 from tfx_janitor.retention.facts import StorageFacts
 from tfx_janitor.retention.plan import Decision
 from tfx_janitor.survey.survey import judge
+
+_OUTSIDE_ROOTS = "hold.outside-roots"
 
 
 class SecondJudgement:
@@ -25,17 +33,35 @@ class SecondJudgement:
         self._facts: dict[str, StorageFacts] = {}
 
     def of(self, act: Act, artifact_id: int) -> Decision | None:
-        """The stricter of the judgements on what an act marked; None if a policy does not govern it."""
-        judgements = [self._judged(policy).get(artifact_id) for policy in self.policies(act)]
-        for decision in judgements:
-            if decision is None or decision.verdict != "delete":
-                return decision
-        return judgements[0]
+        """The stricter of the judgements on what an act marked.
+
+        Returns:
+          None if the policy that marked it does not govern it any more. One that has no say is not heard.
+        """
+        marking, *in_force = self.policies(act)
+        decision = self._judged(marking).get(artifact_id)
+        if decision is None or decision.verdict != "delete":
+            return decision
+        for policy in in_force:
+            judged = self._judged(policy).get(artifact_id)
+            if _has_a_say(judged) and judged.verdict != "delete":
+                return judged
+        return decision
+
+    def all_have_a_say(self, act: Act, artifact_id: int) -> bool:
+        """Whether each policy in question has a say on what an act marked."""
+        return all(_has_a_say(self._judged(policy).get(artifact_id)) for policy in self.policies(act))
 
     def all_of(self, act: Act, artifact_id: int) -> list[Decision]:
         """The judgements under each policy in question; none at all if one of them does not govern it."""
         judgements = [self._judged(policy).get(artifact_id) for policy in self.policies(act)]
         return [] if None in judgements else [j for j in judgements if j is not None]
+
+    def has_a_say_on(self, policy: RetentionPolicy, path: str) -> bool:
+        """Whether a policy has a say on a directory that no artifact claims."""
+        place = resolve(path)
+        inside = any(root == place or root.contains(place) for root in map(resolve, policy.roots))
+        return policy.orphans is not None and inside
 
     def place(self, act: Act, row: int) -> Place | None:
         """Where a payload lay when it was judged, links followed; None if it never was."""
@@ -76,3 +102,7 @@ class SecondJudgement:
             decisions = (decision_of(settlement, row) for row in governed)
             found = self._by_digest[policy.digest] = {d.artifact_id: d for d in decisions}
         return found
+
+
+def _has_a_say(decision: Decision | None) -> TypeGuard[Decision]:
+    return decision is not None and all(reason.code != _OUTSIDE_ROOTS for reason in decision.reasons)
