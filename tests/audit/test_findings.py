@@ -42,7 +42,9 @@ def runs(history: History) -> list[Retraining]:
 
 def found(history: History, policy: RetentionPolicy | None = None, **span: float) -> list[Finding]:
     site = history.site(now_ms=history.later(**span))
-    return list(audit(site, policy or history.policy(), Level.CHECKSUMS).findings)
+    findings = list(audit(site, policy or history.policy(), Level.CHECKSUMS).findings)
+    assert all(finding.evidence for finding in findings)
+    return findings
 
 
 def codes(findings: list[Finding]) -> list[str]:
@@ -185,6 +187,39 @@ def test_a_blessing_of_a_model_that_nobody_knows(history: History, runs: list[Re
     history.set_property(runs[0].blessing, "current_model_id", 4711)
     (finding,) = found(history)
     assert (finding.code, finding.artifact_id) == ("dangling-reference", runs[0].blessing.id)
+
+
+def test_the_newest_push_is_gone_and_an_earlier_version_is_served(
+    history: History, runs: list[Retraining]
+) -> None:
+    first, second, third = (run.push.destination for run in runs)
+    shutil.rmtree(second)  # retired, as far as anybody can tell
+    assert found(history) == []
+    shutil.rmtree(third)
+    (finding,) = found(history)
+    pushed = runs[2].push.pushed_model
+    assert (finding.code, finding.artifact_id) == ("dangling-reference", pushed.id)
+    assert finding.detail.endswith(f"is gone; {first.name} is served")
+    assert finding.mend[:2] == ("discard", str(pushed.id))
+    history.set_state(pushed, "MARKED_FOR_DELETION")  # on its way out, as the mend leaves it
+    assert "dangling-reference" not in codes(found(history))
+
+
+def test_a_directory_of_which_no_version_stands_was_taken_out_of_service(
+    history: History, runs: list[Retraining]
+) -> None:
+    for run in runs:
+        shutil.rmtree(run.push.destination)
+    assert found(history) == []
+    history.serving.rename(history.home / "elsewhere")
+    assert found(history) == []
+
+
+def test_a_later_version_that_nobody_recorded_takes_the_place_of_a_push(
+    history: History, runs: list[Retraining]
+) -> None:
+    runs[2].push.destination.rename(runs[2].push.destination.with_name("1900000000"))
+    assert codes(found(history)) == ["unaccounted-version"]
 
 
 def test_a_version_without_lineage(history: History, runs: list[Retraining]) -> None:

@@ -110,13 +110,13 @@ def test_an_execution_that_appears_while_reading_is_still_seen(tmp_path: Path, m
     pipeline = history.pipeline()
     model = pipeline.retrain().model
     started: list[int] = []
-    original = read_api._ExecutionReader.read_contexts
+    read_events = history.store.get_events_by_artifact_ids
 
-    def late(reader) -> None:
-        original(reader)
-        started.append(pipeline.run().consume(model, state="RUNNING"))
+    def late(ids: list[int]) -> object:
+        started.append(pipeline.run("late").consume(model, state="RUNNING"))
+        return read_events(ids)
 
-    monkeypatch.setattr(read_api._ExecutionReader, "read_contexts", late)
+    monkeypatch.setattr(history.store, "get_events_by_artifact_ids", late)
     snapshot = history.snapshot()
 
     row = snapshot.execution_row(started[0])
@@ -125,6 +125,8 @@ def test_an_execution_that_appears_while_reading_is_still_seen(tmp_path: Path, m
     artifact = snapshot.row(model.id)
     assert artifact is not None
     assert row in snapshot.executions_of(artifact, INPUTS)
+    # What else its run uses is held only if the run is known.
+    assert snapshot.executions.run_names[snapshot.executions.run[row]] == "late"
 
 
 def test_a_pin_that_lost_its_properties_holds_all_the_same(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def plan(history: History, policy: dict[str, Any], snapshot: Snapshot | None = N
         own_execution=history["own"],
     )
     disk = Disk(history)
-    with mock.patch("os.path.lexists", disk.lexists):
+    with mock.patch("tfx_janitor.survey.survey.has_vanished", disk.has_vanished):
         settlement = judge(case, disk, Level.STRUCTURE)
     return decide(settlement, metadata="sqlite:///history", created_ms=0)
 
@@ -69,9 +69,9 @@ class Disk:
             str(history["artifacts"][p]["properties"]["pushed_destination"]) for p in history["standing"]
         }
 
-    def lexists(self, path: str) -> bool:
-        """Whether a served destination stands."""
-        return path in self._standing
+    def has_vanished(self, path: str) -> bool:
+        """Whether a served destination is gone."""
+        return path not in self._standing
 
     def run(self, task: str, work: Callable[[Item], Done], items: Sequence[Item]) -> list[Done | Failed]:
         """See `Crew.run`."""

@@ -30,6 +30,9 @@ class Reference(Words):
         self.policy, self.own = policy, history["own"]
         self.place = {a: place(x["uri"]) for a, x in self.artifacts.items()}
         self.there = {a for a, x in self.artifacts.items() if x["state"] != "DELETED"}
+        pushed = [p for p in self.typed(self.artifacts, "PushedModel") if self.prop(p, "pushed") == 1]
+        named = [p for p in pushed if self.prop(p, "pushed_destination")]
+        self.standing |= {p for p in named if place(self.prop(p, "pushed_destination")) is None}
         self.destinations = {p: place(self.prop(p, "pushed_destination")) for p in self.standing}
         self.owner = {a: self.owner_of(a) for a in self.artifacts}
         self.groups = {rule["name"]: self.groups_of(rule) for rule in policy["rules"]}
@@ -62,9 +65,10 @@ class Reference(Words):
     def latest_blessed(self, states):
         chosen = {}
         within = {a for a, x in self.artifacts.items() if x["state"] in states}
-        for m in sorted(self.typed(within, "Model")):
-            for b in sorted(self.blessings(m) & within):
-                chosen |= {self.owner[a]["pipeline"]: {m, b} for a in (m, b)}
+        models = self.typed(within, "Model")
+        pairs = [(self.prop(b, "current_model_id") == m, m, b) for m in models for b in self.blessings(m)]
+        for _, m, b in sorted(pair for pair in pairs if pair[2] in within):
+            chosen[self.owner[m]["pipeline"], self.owner[b]["pipeline"]] = {m, b}
         return set().union(*chosen.values())
 
     def unknown(self, a):

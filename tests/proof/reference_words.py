@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 
 HERE, IN, OUT = ("LIVE", "MARKED_FOR_DELETION"), ("INPUT", "DECLARED_INPUT"), ("OUTPUT", "DECLARED_OUTPUT")
+OTHERS = ("baseline_model", "base_model")
 PERIODS = {
     "hourly": "%Y %j %H",
     "daily": "%Y %j",
@@ -101,6 +102,8 @@ class Words:
     def blessings(self, model):
         def names(b):
             by_id, uri = self.prop(b, "current_model_id"), self.prop(b, "current_model")
+            if by_id is None and uri is None:
+                return self.producer[b] in self.executions_of(model, IN, but=OTHERS)
             return by_id == model if by_id is not None else uri == self.artifacts[model]["uri"]
 
         blessings = self.typed(self.artifacts, "ModelBlessing")
@@ -130,7 +133,7 @@ class Words:
 
         A ModelRun without counts by its Model.
         """
-        derived = self.step({a}, IN, OUT, but=("baseline_model", "base_model"))
+        derived = self.step({a}, IN, OUT, but=OTHERS)
         derived -= self.typed(derived, "Model", "ModelRun", "PushedModel", "InfraBlessing")
         carriers = [a, *sorted(derived, reverse=True)]
         told = [(self.artifacts[c]["properties"], None) for c in carriers]

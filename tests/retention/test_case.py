@@ -190,6 +190,21 @@ def test_a_blessing_of_a_model_that_the_store_does_not_know_blesses_nothing(past
     assert blessings(past) == {}
 
 
+def test_a_blessing_that_names_no_model_blesses_what_its_execution_judged(past: PureHistory) -> None:
+    model, baseline = past.artifact("Model"), past.artifact("Model")
+    examples, blessing, nobodys = (past.artifact(t) for t in ("Examples", "ModelBlessing", "ModelBlessing"))
+    past.change(blessing, properties={"blessed": 1})
+    past.change(nobodys, properties={"blessed": 1})
+    past.run().execute(
+        "MyEvaluator",
+        inputs={"examples": examples, "model": model, "baseline_model": baseline},
+        outputs=[blessing],
+    )
+    assert blessings(past) == {model: [blessing]}
+    past.change(blessing, properties={"current_model_id": 9999})
+    assert blessings(past) == {}
+
+
 def test_a_model_run_is_blessed_and_pushed_by_the_model_beside_it(past: PureHistory) -> None:
     first = past.run().retrain()
     second = past.run().retrain(blessed=False)

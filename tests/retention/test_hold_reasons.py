@@ -225,12 +225,35 @@ def test_beside_the_live_one_the_newest_marked_one_is_held(past: PureHistory, ma
     assert said(holds.latest_blessed(judged(past))).keys() == {first.model, first.blessing}
 
 
-def test_a_model_that_another_pipeline_blessed_is_the_latest_of_both(past: PureHistory) -> None:
+def test_a_model_that_another_pipeline_blessed_says_who_made_it_and_who_blessed_it(past: PureHistory) -> None:
     theirs, _, _ = past.run(pipeline="makers", day=1).train()
-    past.run(pipeline="judges", day=2).evaluate(theirs)
-    held = " ".join(said(holds.latest_blessed(judged(past)))[theirs])
-    assert "the latest blessed model of makers" in held
-    assert "the latest blessed model of judges" in held
+    blessing, _ = past.run(pipeline="judges", day=2).evaluate(theirs)
+    held = said(holds.latest_blessed(judged(past)))
+    assert "the latest model of makers that judges blessed, the baseline of its next run" in held[theirs][0]
+    assert (
+        f"the blessing of model {theirs}, the latest one of makers that judges blessed" in held[blessing][0]
+    )
+
+
+def test_a_newer_model_that_only_another_pipeline_blessed_is_not_the_baseline_of_its_own(
+    past: PureHistory,
+) -> None:
+    (own, _, _), (lent, _, _) = past.run(day=1).train(), past.run(day=2).train()
+    past.run(day=1).evaluate(own)
+    past.run(day=2).evaluate(lent, blessed=False)
+    past.run(pipeline="judges", day=3).evaluate(lent)
+    past.run(day=4).train()
+    # The resolver of inception sees no blessing of judges, so it resolves the older model.
+    assert {own, lent} < said(holds.latest_blessed(judged(past))).keys()
+    assert past.decisions(rules=[keep("Model", last=1)])[own].verdict == "keep"
+
+
+def test_a_newer_model_whose_blessing_only_names_its_uri_is_not_what_tfx_resolves(past: PureHistory) -> None:
+    by_id = past.run(day=1).retrain()
+    (newer, _, _) = past.run(day=2).train()
+    blessing = past.artifact("ModelBlessing", blessed=1, current_model=f"/pipelines/Model/{newer}")
+    past.run(day=2).execute("ModelValidator", inputs=[newer], outputs=[blessing])
+    assert said(holds.latest_blessed(judged(past))).keys() == {by_id.model, by_id.blessing}
 
 
 def test_the_latest_is_by_model_and_not_by_when_it_was_blessed(past: PureHistory) -> None:
@@ -400,6 +423,25 @@ def test_what_was_pushed_by_way_of_an_infra_blessing_is_told_by_that_way(past: P
         f"hold.served: served at /serving/{pushed} [artifact {model} > execution {validating} > "
         f"artifact {infra} > execution {push} > artifact {pushed}]"
     ]
+
+
+@pytest.mark.parametrize(
+    "destination", ["serving/inception/1700000000", "projects/p/models/m/versions/v1", "file://other/1"]
+)
+def test_what_was_pushed_to_where_nobody_can_look_is_served(past: PureHistory, destination: str) -> None:
+    first, second = past.run(day=1).retrain(), past.run(day=2).retrain()
+    past.change(first.pushed, properties={"pushed_destination": destination})
+    past.change(second.pushed, properties={"pushed_destination": ""})
+    past.artifact("ModelBlessing", pushed=1, pushed_destination=destination)
+    case = judged(past)
+    held = said(holds.served(case, past.facts(case)))
+    told = f"pushed to {destination}, of which nobody here can tell whether it still stands"
+    assert held[first.pushed] == [f"hold.served: {told} [artifact {first.pushed}]"]
+    assert held[first.model][0].startswith(f"hold.served: {told}")
+    assert held.keys() == {first.model, first.pushed}
+    past.change(first.pushed, properties={"pushed": 0})
+    case = judged(past)
+    assert said(holds.served(case, past.facts(case))) == {}
 
 
 # hold.outside-roots

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.builders import (
     keep_model_runs,
     keep_models,
 )
+from tests.deletion.surroundings import unreadable
 from tests.elapsing import elapse
 from tfx_janitor.deletion import acts, pins
 from tfx_janitor.retention.plan import Decision, Plan
@@ -216,6 +218,30 @@ def test_served_holds_the_push_and_its_model_by_the_path_between(history: Histor
     )
     assert str(old.push.destination) in reason.detail
     assert codes(decisions[old.push.pushed_model.id]) == ["hold.served"]
+
+
+def test_a_serving_directory_that_is_not_there_proves_nothing(history: History) -> None:
+    """It may not be mounted here; but where it stands, a version that is not in it is served no more."""
+    pipeline = history.pipeline()
+    old = pipeline.retrain()
+    pipeline.retrain()
+    serving = old.push.destination.parent
+    serving.rename(history.home / "elsewhere")
+    reason = judged(history)[old.model.id].reasons[0]
+    assert reason.code == "hold.served" and "nobody here can tell whether it still stands" in reason.detail
+    serving.mkdir()
+    assert judged(history)[old.model.id].verdict == "delete"
+
+
+def test_a_serving_directory_that_one_may_not_search_proves_nothing(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = history.pipeline()
+    old = pipeline.retrain()
+    pipeline.retrain()
+    unreadable(monkeypatch, old.push.destination, errno.EACCES)
+    reason = judged(history)[old.model.id].reasons[0]
+    assert reason.code == "hold.served" and "nobody here can tell whether it still stands" in reason.detail
 
 
 def test_served_through_an_infra_blessing_holds_the_model_behind_it(history: History) -> None:

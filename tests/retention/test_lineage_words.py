@@ -49,6 +49,12 @@ def test_data_stays_while_a_model_trained_on_it_is_served(trained: Trained) -> N
     ]
 
 
+def test_data_stays_while_nobody_can_tell_whether_a_model_trained_on_it_is_served(trained: Trained) -> None:
+    trained.past.change(trained.pushed[0], properties={"pushed_destination": "serving/1"})
+    rules = [data_of("served"), keep("Model", last=1)]
+    assert trained.past.deleted(rules=rules) == [trained.data[1], trained.models[1]]
+
+
 @pytest.mark.parametrize(
     ("selector", "gone"),
     [("model", [1]), ("blessed", [1]), ("pushed", []), ("served", [0, 1]), ("pinned", [1])],

@@ -164,6 +164,18 @@ def test_a_pusher_that_failed_after_it_had_pushed_serves_all_the_same(history: H
     assert codes(judged(history)[model.id]) == ["hold.served"]
 
 
+def test_a_model_pushed_to_a_relative_path_is_served(history: History) -> None:
+    pipeline = history.pipeline()
+    run = pipeline.run()
+    model = run.train().model
+    run.push(base=Path("serving/inception"), served=False)  # relative to where the pipeline was started
+    newer = pipeline.run()
+    newer.train()
+    newer.push()
+    decision = judged(history)[model.id]
+    assert codes(decision) == ["hold.served"]
+
+
 def test_a_pin_vouches_for_nothing_but_what_it_is_on(history: History) -> None:
     pipeline = history.pipeline()
     old, pinned, broken = (pipeline.run().train().model for _ in range(3))
@@ -220,6 +232,15 @@ def test_a_model_that_another_pipeline_blessed_is_its_baseline(history: History)
     decision = judged(history)[lent.id]
     assert codes(decision) == ["hold.latest-blessed"]
     assert "judges" in decision.reasons[0].detail
+
+
+def test_a_blessing_of_another_pipeline_takes_no_baseline_away(history: History) -> None:
+    makers, judges = history.pipeline("makers"), history.pipeline("judges")
+    baseline = makers.retrain(pushed=False).model
+    lent = makers.retrain(blessed=False, pushed=False).model
+    judges.run().evaluate(model=lent)
+    makers.retrain(blessed=False, pushed=False)
+    assert codes(judged(history)[baseline.id]) == ["hold.latest-blessed"]
 
 
 def test_an_older_blessing_makes_the_baseline_when_the_newer_one_is_marked(history: History) -> None:

@@ -42,3 +42,16 @@ def test_destinations_that_no_longer_stand_are_told_apart(tmp_path: Path) -> Non
     assert list(storage.facts.destinations) == [snapshot.row(standing.pushed_model.id)]
     (place,) = storage.gone.values()
     assert place.path == str(removed.destination)
+
+
+def test_nothing_is_verified_for_it(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    for _ in range(3):
+        history.pipeline().retrain(pushed=False)
+    asked: list[str] = []
+    crew = Threads(2, lambda task, *_: asked.append(task))
+
+    storage = look_back(history.case(history.policy(rules=[keep_models(last=1)])), crew)
+
+    assert len(storage.facts.bytes) == 3
+    assert set(asked) == {"measure"}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tfx_janitor.payload import checkpoints, filesystem, saved_model
 from tfx_janitor.payload.checkpoint_state import FILE, StateError
 from tfx_janitor.payload.places import resolve
+from tfx_janitor.payload.presence import is_missing
 from tfx_janitor.payload.verification import Damage, Level, Verification
 from tfx_janitor.survey.look import ModelOrder
 
@@ -58,8 +59,9 @@ def see(uri: str) -> Presence:
     """Whether something lies at a URI, and what of it can be seen at a glance."""
     path = resolve(uri).path
     mounted = os.path.isdir(os.path.dirname(path))
-    if not os.path.lexists(path):
+    if is_missing(path):
         return Presence(False, mounted, False)
+    os.lstat(path)  # raises what keeps one from looking: that is no absence
     if not os.path.isdir(path):
         return Presence(True, mounted, False)
     with os.scandir(path) as entries:

@@ -16,6 +16,7 @@ from tfx_janitor.audit.of_lineage import PATIENCE
 from tfx_janitor.deletion.marks import ArtifactMark
 from tfx_janitor.deletion.orphan_marks import OrphanMark
 from tfx_janitor.lineage.snapshot import ArtifactState
+from tfx_janitor.payload.checkpoint_state import FILE
 from tfx_janitor.payload.places import Place, PlaceError, unfollowed
 from tfx_janitor.payload.verification import Damage, Level, Verification
 from tfx_janitor.policy.schema import Orphans
@@ -89,6 +90,7 @@ def absences(case: Case, seen: Seen, marks: Mapping[int, ArtifactMark]) -> Itera
                 f"act {mark.act.id} marked it, it was purged, and it is LIVE again",
                 artifact_id=artifact_id,
                 path=place.path,
+                evidence={"marked_by_act": mark.act.id, "state": ArtifactState(int(state)).name},
                 mend=("purge",),
             )
         elif (mark is None or not mark.begun) and not _was_a_version(case, row):
@@ -132,6 +134,7 @@ def remains(case: Case, seen: Seen, crew: Crew, marks: Mapping[int, ArtifactMark
             artifact_id=artifact_id,
             path=seen.places[row].path,
             bytes=0 if isinstance(size, Failed) else size,
+            evidence={"marked_by_act": None if mark is None else mark.act.id, "cut_off": cut_off},
             mend=("purge",) if cut_off else ("discard", str(artifact_id), "--reason", "its bytes are left"),
         )
 
@@ -254,6 +257,7 @@ def broken_checkpoints(case: Case, seen: Seen) -> Iterator[Finding]:
                     problem.problem,
                     artifact_id=artifact_id,
                     path=problem.directory,
+                    evidence={"file": os.path.join(problem.directory, FILE)},
                     mend=("checkpoints", problem.directory, "--broken", "--delete"),
                 )
             else:

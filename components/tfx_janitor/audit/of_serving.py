@@ -11,6 +11,7 @@ from tfx_janitor.audit.finding import Finding
 from tfx_janitor.audit.of_lineage import unblessed_pushes
 from tfx_janitor.audit.of_payloads import kind_of_damage, told
 from tfx_janitor.errors import JanitorError
+from tfx_janitor.lineage.snapshot import ArtifactState
 from tfx_janitor.payload import saved_model
 from tfx_janitor.payload.places import Place, PlaceError, resolve
 from tfx_janitor.payload.verification import Level, Verification
@@ -80,6 +81,7 @@ def _difference_from_models(order: VersionOrder) -> str | None:
 def findings(case: Case, crew: Crew, level: Level) -> Iterator[Finding]:
     """Looks at every version in every base directory, and tells what is wrong with them."""
     pushes = _pushes(case)
+    yield from _vanished(case, pushes)
     found = [
         (Place("file", base), version) for base in _bases(case, pushes) for version in versions.served(base)
     ]
@@ -109,6 +111,7 @@ def findings(case: Case, crew: Crew, level: Level) -> Iterator[Finding]:
                 "unaccounted-version",
                 f"version {version.name} in {base} is served, and no PushedModel tells of it",
                 path=path,
+                evidence={"version": version.number, "whole": whole},
                 mend=adoption if whole else replacement,
             )
         for push in (unblessed[row] for row in pushed if row in unblessed):
@@ -143,6 +146,34 @@ def findings(case: Case, crew: Crew, level: Level) -> Iterator[Finding]:
                 path=path,
                 evidence={"manifest": seen.has_manifest},
                 mend=replacement,
+            )
+
+
+def _vanished(case: Case, pushes: Mapping[Place, Sequence[int]]) -> Iterator[Finding]:
+    """The newest push to a directory, if it is gone and only earlier versions stand there.
+
+    An earlier push that is gone was retired, as far as anybody can tell; and where no version stands any
+    more, the whole directory was taken out of service.
+    """
+    newest: dict[str, tuple[int, Place]] = {}
+    for place, rows in pushes.items():
+        if place.local:
+            base, last = os.path.dirname(place.path), (rows[-1], place)
+            newest[base] = max(last, newest.get(base, last))
+    for base, (row, place) in newest.items():
+        number = versions.parse(os.path.basename(place.path))
+        standing = versions.served(base) if os.path.isdir(base) else ()
+        live = case.snapshot.artifacts.state[row] == ArtifactState.LIVE
+        if live and standing and number is not None and standing[-1].number < number:
+            artifact_id = int(case.snapshot.artifacts.id[row])
+            yield Finding(
+                "dangling-reference",
+                f"version {number} was pushed to {base} last, and is gone; {standing[-1].name} is served",
+                artifact_id=artifact_id,
+                path=place.path,
+                evidence={"property": "pushed_destination", "value": place.path},
+                # Without it TFX's cache misses, and the next run pushes again.
+                mend=("discard", str(artifact_id), "--reason", "what it pushed is gone"),
             )
 
 

@@ -1,11 +1,13 @@
 """Reads a whole MLMD store through its public calls, in chunks.
 
 Only calls that exist on MLMD 1.16 and 1.21 are used. Contexts are walked downwards (executions of a context,
-which is indexed) and never upwards (contexts of an execution or artifact, a table scan at each call).
+which is indexed) and never upwards (contexts of an execution or artifact, a table scan at each call). Of many
+contexts in an sqlite file `associations` knows the executions without a call for each.
 
 The order of reading is the order of safety, for pipelines write meanwhile: artifacts first, then
-executions, then events. An artifact that appears later is not judged at all; a use that appears later is
-still seen, because executions that only the events know are fetched last.
+executions, then events, then contexts. An artifact that appears later is not judged at all; a use that
+appears later is still seen, because executions that only the events know are fetched after them, and then
+the runs that they are part of.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfx_janitor.lineage.associations import read_associations
 from tfx_janitor.lineage.snapshot import (
     Artifacts,
     Events,
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 
 PIN_CONTEXT_TYPE = "tfx_janitor.pin"
 _CHUNK = 1000
+
+_FEW_CONTEXTS = 200
+"""Contexts that are asked one by one; of more, all is read at once where it can be."""
 
 
 def read(store: MetadataStore, progress: Callable[[str, int, int], None] | None = None) -> Snapshot:
@@ -48,13 +54,13 @@ def read(store: MetadataStore, progress: Callable[[str, int, int], None] | None 
     artifacts = _read_artifacts(store, report)
     executions = _ExecutionReader(store)
     executions.read_all(report)
-    executions.read_contexts()
     events = _EventReader(artifacts.id)
     for chunk in _chunks(artifacts.id.tolist()):
         found = store.get_events_by_artifact_ids(chunk)
         executions.read_missing({event.execution_id for event in found})
         events.add(found)
         report("events", len(events), len(events))
+    executions.read_contexts()
     execution_columns = executions.columns()
     return Snapshot(artifacts, execution_columns, events.columns(execution_columns.id), read_pins(store))
 
@@ -146,32 +152,45 @@ class _ExecutionReader:
 
     def read_contexts(self) -> None:
         pipeline_of_run: dict[int, str] = {}
-        for pipeline in self._store.get_contexts_by_type("pipeline"):
-            runs = [
+        pipelines, runs, nodes = map(self._store.get_contexts_by_type, ("pipeline", "pipeline_run", "node"))
+        executions_of = self._ids_by_context(len(pipelines) + len(runs) + len(nodes))
+        for pipeline in pipelines:
+            children = [
                 child
                 for child in self._store.get_children_contexts_by_context(pipeline.id)
                 if child.type == "pipeline_run"
             ]
-            pipeline_of_run.update((run.id, pipeline.name) for run in runs)
+            pipeline_of_run.update((run.id, pipeline.name) for run in children)
             # Stores written by TFX before 1.0 have no parent contexts, and a node may run outside of any run.
-            for execution in self._store.get_executions_by_context(pipeline.id):
-                self._of["pipeline"][execution.id] = self._pipelines.number(pipeline.name)
-        for run in self._store.get_contexts_by_type("pipeline_run"):
+            for execution in executions_of(pipeline.id):
+                self._of["pipeline"][execution] = self._pipelines.number(pipeline.name)
+        for run in runs:
             number = len(self._runs)
             self._runs.append(run.name)
-            for execution in self._store.get_executions_by_context(run.id):
-                self._of["run"][execution.id] = number
+            for execution in executions_of(run.id):
+                self._of["run"][execution] = number
                 if run.id in pipeline_of_run:
                     owner = self._pipelines.number(pipeline_of_run[run.id])
-                    self._of["pipeline"].setdefault(execution.id, owner)
-        pipelines = self._pipelines.names()
-        for node in self._store.get_contexts_by_type("node"):
-            for execution in self._store.get_executions_by_context(node.id):
-                owner = self._of["pipeline"].get(execution.id)
+                    self._of["pipeline"].setdefault(execution, owner)
+        names = self._pipelines.names()
+        for node in nodes:
+            for execution in executions_of(node.id):
+                owner = self._of["pipeline"].get(execution)
                 # The context's name is `<pipeline>.<node>`, and both may hold dots.
-                prefix = "" if owner is None else f"{pipelines[owner]}."
+                prefix = "" if owner is None else f"{names[owner]}."
                 name = node.name.removeprefix(prefix)
-                self._of["node"][execution.id] = self._nodes.number(name)
+                self._of["node"][execution] = self._nodes.number(name)
+
+    def _ids_by_context(self, contexts: int) -> Callable[[int], Sequence[int]]:
+        """What tells the ids of a context's executions."""
+        from tfx_janitor.lineage.patience import PatientStore
+
+        database = self._store.database if isinstance(self._store, PatientStore) else None
+        if database is not None and contexts > _FEW_CONTEXTS:
+            associations = read_associations(database)
+            if associations is not None:
+                return associations.of
+        return lambda context: [execution.id for execution in self._store.get_executions_by_context(context)]
 
     def columns(self) -> Executions:
         ids = sorted(self._rows)
@@ -272,9 +291,21 @@ def _values(node: Any) -> dict[str, Value]:
             kind = value.WhichOneof("value")
             if kind in ("int_value", "double_value", "string_value", "bool_value"):
                 found[name] = getattr(value, kind)
+            elif kind == "struct_value":
+                found[name] = _json_value(value.struct_value)
             elif kind is not None:
                 found[name] = str(getattr(value, kind))
     return found
+
+
+def _json_value(struct: Any) -> Value:
+    """A JSON value of TFX's: one that is no mapping is wrapped into a struct of one field, `__value__`."""
+    if "__value__" in struct.fields:
+        wrapped = struct.fields["__value__"]
+        kind = wrapped.WhichOneof("kind")
+        if kind in ("number_value", "string_value", "bool_value"):
+            return getattr(wrapped, kind)
+    return str(struct)
 
 
 def _last_id(listing: Callable[..., Sequence[Any]]) -> int:

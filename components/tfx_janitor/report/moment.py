@@ -115,5 +115,5 @@ def _left(settlement: Settlement, row: int) -> Iterator[str]:
     pushed = [row] if case.snapshot.type_of(row) == PUSHED_MODEL else [p for _, p in case.pushes.get(row, ())]
     for one in pushed:
         destination = case.snapshot.property(one, "pushed_destination")
-        if destination and one not in settlement.facts.destinations:
+        if destination and one not in case.standing(settlement.facts):
             yield str(destination)

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tfx_janitor.lineage.origin import models_given_to
 from tfx_janitor.lineage.paths import Derivations
-from tfx_janitor.lineage.snapshot import ACTIVE, OUTPUTS, ArtifactState, EventKind, Snapshot, Value
+from tfx_janitor.lineage.snapshot import (
+    ACTIVE,
+    INPUTS,
+    OUTPUTS,
+    ArtifactState,
+    EventKind,
+    Ints,
+    Snapshot,
+    Value,
+)
+from tfx_janitor.payload.places import PlaceError, parse
+from tfx_janitor.policy.fields import GROUPS
 from tfx_janitor.policy.schema import RetentionPolicy, Rule
-from tfx_janitor.retention.facts import Evidence
+from tfx_janitor.retention.facts import Evidence, StorageFacts
 from tfx_janitor.retention.plan import Step
 from tfx_janitor.retention.timestamps import to_ms
 
 MODEL, MODEL_RUN = "Model", "ModelRun"
 MODEL_BLESSING, INFRA_BLESSING, PUSHED_MODEL = "ModelBlessing", "InfraBlessing", "PushedModel"
+
+_OTHERS_ROLES = frozenset({"baseline_model", "base_model"})
+"""Input keys under which TFX gives a node a model to compare with or to start from: what comes of it says
+nothing about that model."""
 
 PRESENT = (ArtifactState.LIVE, ArtifactState.MARKED_FOR_DELETION)
 """States in which an artifact counts: its bytes are there, and it may still be used or restored."""
@@ -31,6 +47,15 @@ class Group:
     rule: Rule
     key: tuple[object, ...]
     rows: tuple[int, ...]
+
+
+class _Place(NamedTuple):
+    """Where artifacts come from: one output of one node."""
+
+    type: str
+    pipeline: str | None
+    node: str | None
+    output: str | None
 
 
 @dataclass(frozen=True)
@@ -54,47 +79,58 @@ class Case:
     def governed(self) -> dict[int, tuple[Rule, ...]]:
         """Rows that some rule matches, ascending, with those rules; DELETED artifacts are left out."""
         found: dict[int, tuple[Rule, ...]] = {}
-        by_place: dict[tuple[str, str | None, str | None, str | None], tuple[Rule, ...]] = {}
-        snapshot = self.snapshot
-        for row in np.flatnonzero(snapshot.artifacts.state != ArtifactState.DELETED).tolist():
-            pipeline = snapshot.pipeline_of(row)
-            if self.only_pipeline is not None and pipeline != self.only_pipeline:
-                continue
-            place = (snapshot.type_of(row), pipeline, snapshot.node_of(row), snapshot.output_of(row))
-            candidates = by_place.get(place)
-            if candidates is None:
-                # Given a rule's own properties, `matches` answers for the place alone, which many share.
-                candidates = by_place[place] = tuple(
-                    rule for rule in self.policy.rules if rule.match.matches(*place, rule.match.properties)
-                )
-            rules = tuple(
-                rule
-                for rule in candidates
-                if not rule.match.properties or rule.match.matches(*place, snapshot.properties_of(row))
-            )
+        snapshot, (places, place_of) = self.snapshot, self._places
+        # Given a rule's own properties, `matches` answers for the place alone, which many share.
+        candidates = [
+            tuple(rule for rule in self.policy.rules if rule.match.matches(*place, rule.match.properties))
+            if self.only_pipeline in (None, place.pipeline)
+            else ()
+            for place in places
+        ]
+        there = np.flatnonzero(snapshot.artifacts.state != ArtifactState.DELETED)
+        for row, place in zip(there.tolist(), place_of[there].tolist(), strict=True):
+            rules = candidates[place]
+            if any(rule.match.properties for rule in rules):
+                properties = snapshot.properties_of(row)
+                rules = tuple(rule for rule in rules if rule.match.matches(*places[place], properties))
             if rules:
                 found[row] = rules
         return found
 
     @cached_property
+    def present(self) -> npt.NDArray[np.bool_]:
+        """Per artifact: whether its state is one of `PRESENT`."""
+        return np.isin(self.snapshot.artifacts.state, PRESENT)
+
+    @cached_property
     def groups(self) -> tuple[Group, ...]:
         """The groups of all rules that keep artifacts, in the order of their first members."""
         members: dict[tuple[str, tuple[object, ...]], list[int]] = {}
+        # Unless a rule groups by properties, all of one place are of one group.
+        by_place: dict[tuple[str, int], list[int]] = {}
         rules = {rule.name: rule for rule in self.policy.rules}
+        _, place_of = self._places
         for row, governing in self.governed.items():
-            if self.snapshot.artifacts.state[row] not in PRESENT:
+            if not self.present[row]:
                 continue
             for rule in governing:
-                if rule.keep is not None:
-                    members.setdefault((rule.name, self._group_key(row, rule)), []).append(row)
+                if rule.keep is None:
+                    continue
+                seat = (rule.name, int(place_of[row]))
+                rows = by_place.get(seat)
+                if rows is None:
+                    rows = members.setdefault((rule.name, self._group_key(row, rule)), [])
+                    if set(rule.group_by) <= set(GROUPS):
+                        by_place[seat] = rows
+                rows.append(row)
         return tuple(
             Group(rules[name], key, tuple(self.newest_first(rows))) for (name, key), rows in members.items()
         )
 
     def newest_first(self, rows: Sequence[int]) -> list[int]:
         """Rows by creation time, then id, newest first."""
-        created = self.snapshot.artifacts.created_ms
-        return sorted(rows, key=lambda row: (created[row], row), reverse=True)
+        given = np.array(rows, np.int64)
+        return given[np.lexsort((given, self.snapshot.artifacts.created_ms[given]))[::-1]].tolist()
 
     @cached_property
     def active(self) -> npt.NDArray[np.bool_]:
@@ -123,11 +159,7 @@ class Case:
         for blessing in snapshot.rows_of_type(MODEL_BLESSING):
             if snapshot.property(blessing, "blessed") != 1:
                 continue
-            # The Evaluator writes the id; a ModelValidator of old stores may have left only the URI.
-            model_id = snapshot.property(blessing, "current_model_id")
-            model = snapshot.row(model_id) if isinstance(model_id, int) and model_id else None
-            uri = snapshot.property(blessing, "current_model")
-            for named in self._models_by_uri.get(uri, ()) if model is None else (model,):
+            for named in self._named_by(blessing):
                 found.setdefault(named, []).append(blessing)
         return found
 
@@ -149,17 +181,21 @@ class Case:
                 found.setdefault(model, []).append((execution, pushed))
         return found
 
+    def standing(self, facts: StorageFacts) -> frozenset[int]:
+        """Rows of the PushedModels that are served, or pushed to where nobody here can look."""
+        return self._pushed_out_of_sight.union(facts.destinations)
+
     def is_blessed(self, row: int) -> bool:
         """Whether the artifact, or the Model that the same execution produced, is blessed."""
         if self.snapshot.type_of(row) == MODEL_BLESSING:
             return self.snapshot.property(row, "blessed") == 1
-        return any(model in self.blessings for model in self._model_or_sibling(row))
+        return row in self._blessed_with_siblings
 
     def is_pushed(self, row: int) -> bool:
         """Whether the artifact, or the Model that the same execution produced, was pushed."""
         if self.snapshot.type_of(row) == PUSHED_MODEL:
             return self.snapshot.property(row, "pushed") == 1
-        return any(model in self.pushes for model in self._model_or_sibling(row))
+        return row in self._pushed_with_siblings
 
     def artifact_step(self, row: int) -> Step:
         """A lineage path's step on an artifact."""
@@ -173,10 +209,68 @@ class Case:
         """Artifact rows that are input or output of an execution, or were found by it if it is a Resolver."""
         yield from dict.fromkeys(self.snapshot.artifacts_of(execution, tuple(EventKind)))
 
+    def is_taken(self, event: int) -> bool:
+        """Whether an event tells that its execution took the artifact as input, and for its own sake."""
+        events = self.snapshot.events
+        role = events.key_names[events.key[event]] if events.key[event] >= 0 else None
+        return events.kind[event] in INPUTS and role not in _OTHERS_ROLES
+
+    @cached_property
+    def _places(self) -> tuple[list[_Place], Ints]:
+        """All that `match` and `GROUPS` ask of artifacts, each once, and per artifact its index there."""
+        snapshot = self.snapshot
+        code = np.zeros(len(snapshot.artifacts), np.int64)
+        for column in (snapshot.artifacts.type, snapshot.pipeline, snapshot.node, snapshot.output_key):
+            code = code * (int(column.max(initial=-1)) + 2) + column + 1
+        _, first, place_of = np.unique(code, return_index=True, return_inverse=True)
+        places = [
+            _Place(
+                snapshot.type_of(row),
+                snapshot.pipeline_of(row),
+                snapshot.node_of(row),
+                snapshot.output_of(row),
+            )
+            for row in first.tolist()
+        ]
+        return places, place_of
+
     @cached_property
     def derivations(self) -> Derivations:
         """What was made from what."""
         return Derivations(self.snapshot)
+
+    @cached_property
+    def _pushed_out_of_sight(self) -> frozenset[int]:
+        """PushedModels whose destination names no place: a path relative to who knows what, an endpoint."""
+        snapshot = self.snapshot
+        column = snapshot.artifacts.properties.get("pushed_destination")
+        return frozenset(
+            row
+            for row, destination in (column.items() if column is not None else ())
+            if destination
+            and snapshot.type_of(row) == PUSHED_MODEL
+            and snapshot.property(row, "pushed") == 1
+            and not _names_a_place(str(destination))
+        )
+
+    def _named_by(self, blessing: int) -> Sequence[int]:
+        """Rows of the Models that a ModelBlessing is about.
+
+        The Evaluator writes the id, a ModelValidator of old stores may have left only the URI, and somebody's
+        own evaluator, of which the Pusher reads `blessed` alone, perhaps neither: then it is about what that
+        execution judged.
+        """
+        snapshot = self.snapshot
+        model_id, uri = (snapshot.property(blessing, name) for name in ("current_model_id", "current_model"))
+        model = snapshot.row(model_id) if isinstance(model_id, int) and model_id else None
+        if model is not None:
+            return [model]
+        if model_id is not None or uri is not None:
+            return self._models_by_uri.get(uri, [])
+        judge = int(snapshot.producer[blessing])
+        events = snapshot.events_of_execution(judge).tolist() if judge >= 0 else ()
+        taken = (int(snapshot.events.artifact[event]) for event in events if self.is_taken(event))
+        return [row for row in dict.fromkeys(taken) if snapshot.type_of(row) == MODEL]
 
     @cached_property
     def _models_by_uri(self) -> dict[Value | None, list[int]]:
@@ -185,8 +279,23 @@ class Case:
             found.setdefault(self.snapshot.artifacts.uri[row], []).append(row)
         return found
 
-    def _model_or_sibling(self, row: int) -> list[int]:
-        return [row] if self.snapshot.type_of(row) == MODEL else self.snapshot.siblings(row, MODEL)
+    @cached_property
+    def _blessed_with_siblings(self) -> frozenset[int]:
+        return self._with_siblings(self.blessings)
+
+    @cached_property
+    def _pushed_with_siblings(self) -> frozenset[int]:
+        return self._with_siblings(self.pushes)
+
+    def _with_siblings(self, rows: Iterable[int]) -> frozenset[int]:
+        """Those of the rows that are Models, and all but Models that the same executions produced."""
+        snapshot = self.snapshot
+        is_model = np.zeros(len(snapshot.artifacts), np.bool_)
+        is_model[snapshot.rows_of_type(MODEL)] = True
+        models = [row for row in rows if is_model[row]]
+        makers = snapshot.producer[models]
+        siblings = np.isin(snapshot.producer, makers[makers >= 0]) & ~is_model
+        return frozenset(models).union(np.flatnonzero(siblings).tolist())
 
     def _group_key(self, row: int, rule: Rule) -> tuple[object, ...]:
         snapshot = self.snapshot
@@ -196,3 +305,11 @@ class Case:
             snapshot.output_of(row),
             lambda name: snapshot.property(row, name),
         )
+
+
+def _names_a_place(uri: str) -> bool:
+    try:
+        parse(uri)
+    except PlaceError:
+        return False
+    return True

@@ -88,19 +88,19 @@ def clusters(facts: StorageFacts) -> dict[int, tuple[int, ...]]:
 
     Sorted by path components, everything inside a payload follows it directly, so one pass finds the chains.
     """
-    members = [(place.scheme, _parts(place), row) for row, place in facts.places.items()]
-    members += [(place.scheme, _parts(place), -1 - row) for row, place in facts.destinations.items()]
+    members = [(_sortable(place), row) for row, place in facts.places.items()]
+    members += [(_sortable(place), -1 - row) for row, place in facts.destinations.items()]
     members.sort()
     found: dict[int, tuple[int, ...]] = {}
     chain: list[int] = []
-    top: tuple[str, tuple[str, ...]] | None = None
-    for scheme, parts, row in members:
-        if top is not None and scheme == top[0] and parts[: len(top[1])] == top[1]:
+    top: str | None = None
+    for place, row in members:
+        if top is not None and place.startswith(top):
             chain.append(row)
             continue
         if len(chain) > 1:
             found.update(dict.fromkeys(chain, tuple(chain)))
-        chain, top = [row], (scheme, parts)
+        chain, top = [row], place
     if len(chain) > 1:
         found.update(dict.fromkeys(chain, tuple(chain)))
     return {row: rows for row, rows in found.items() if row >= 0}
@@ -110,6 +110,10 @@ def _touches(one: Place, other: Place) -> bool:
     return one == other or one.contains(other) or other.contains(one)
 
 
-def _parts(place: Place) -> tuple[str, ...]:
-    """Path components, of which the root has none: a place's begin those of all that lies in it."""
-    return tuple(filter(None, place.path.split("/")))
+def _sortable(place: Place) -> str:
+    """Scheme and path components, each ended by NUL, which no place has in it and which sorts first.
+
+    A place's begins those of all that lies in it; the root has a scheme alone.
+    """
+    inside = place.path.strip("/")
+    return f"{place.scheme}\0{inside.replace('/', chr(0))}\0" if inside else f"{place.scheme}\0"

@@ -55,7 +55,8 @@ class StorageFacts:
       roots: the policy's roots, links resolved.
       places: where a payload really lies, links resolved.
       not_understood: why a URI has no place here: malformed, or a scheme without a handler.
-      destinations: where PushedModels are served: those `pushed_destination`s that still stand.
+      destinations: where PushedModels are served: those `pushed_destination`s that are not proven gone.
+      unseen: those of them that nobody could see: the base directory is not there, or may not be searched.
       verified: SavedModels of those Models whose wholeness matters.
       checkpoints: of those ModelRuns that a rule prunes.
       unreadable: payloads that could not be looked into, and why.
@@ -66,6 +67,7 @@ class StorageFacts:
     places: Mapping[int, Place] = field(default_factory=dict)
     not_understood: Mapping[int, str] = field(default_factory=dict)
     destinations: Mapping[int, Place] = field(default_factory=dict)
+    unseen: frozenset[int] = frozenset()
     verified: Mapping[int, Verified] = field(default_factory=dict)
     checkpoints: Mapping[int, tuple[CheckpointFact, ...]] = field(default_factory=dict)
     unreadable: Mapping[int, str] = field(default_factory=dict)

@@ -100,27 +100,34 @@ def latest_blessed(case: Case) -> Held:
     The strategy takes the highest Model id that has a blessing, among LIVE ones. The newest among LIVE and
     marked ones is held too, so that a mark does not survive the loss of the model that replaced it.
     """
-    states = case.snapshot.artifacts.state
-    for allowed in ((ArtifactState.LIVE,), PRESENT):
-        resolved: dict[str | None, tuple[int, int]] = {}
+    snapshot, states = case.snapshot, case.snapshot.artifacts.state
+    for stays in (states == ArtifactState.LIVE, case.present):
+        resolved: dict[tuple[str | None, str | None], tuple[bool, int, int]] = {}
         for model, blessings in case.blessings.items():
             for blessing in blessings:
-                if states[model] in allowed and states[blessing] in allowed:
-                    # A resolver also finds what its own pipeline blessed and another one made.
-                    for pipeline in map(case.snapshot.pipeline_of, (model, blessing)):
-                        found = (model, blessing)
-                        resolved[pipeline] = max(found, resolved.get(pipeline, found))
-        for pipeline, (model, blessing) in resolved.items():
+                if stays[model] and stays[blessing]:
+                    # A resolver sees the models of one pipeline and the blessings of one, mostly its own, and
+                    # goes by ids. What it does not see, be it newer, must not stand for what it does.
+                    seen_by = (snapshot.pipeline_of(model), snapshot.pipeline_of(blessing))
+                    by_id = snapshot.property(blessing, "current_model_id") == snapshot.artifacts.id[model]
+                    found = (bool(by_id), model, blessing)
+                    resolved[seen_by] = max(found, resolved.get(seen_by, found))
+        for seen_by, (_, model, blessing) in resolved.items():
             # Where the blessing is not of an execution that took the model, it names it all the same.
             path = case.derivations.path(model, blessing, between=()) or (
                 case.artifact_step(model),
                 case.artifact_step(blessing),
             )
-            whose = pipeline or "no known pipeline"
-            detail = f"the latest blessed model of {whose}, the baseline of its next run"
+            maker, judge = (name or "no known pipeline" for name in seen_by)
+            detail = f"the {_latest('model', maker, judge)}, the baseline of its next run"
             yield model, Reason("hold.latest-blessed", detail, path=path)
-            detail = f"the blessing of model {path[0][1]}, the latest blessed one of {whose}"
+            detail = f"the blessing of model {path[0][1]}, the {_latest('one', maker, judge)}"
             yield blessing, Reason("hold.latest-blessed", detail, path=tuple(reversed(path)))
+
+
+def _latest(noun: str, maker: str, judge: str) -> str:
+    own = maker == judge
+    return f"latest blessed {noun} of {maker}" if own else f"latest {noun} of {maker} that {judge} blessed"
 
 
 def pinned(case: Case) -> Held:
@@ -181,9 +188,10 @@ def no_producer(case: Case) -> Held:
 
 def served(case: Case, facts: StorageFacts) -> Held:
     """The PushedModel whose destination still stands, and the Model that it came from."""
+    standing = case.standing(facts)
     for model, pushes in case.pushes.items():
         for execution, pushed in pushes:
-            if pushed in facts.destinations:
+            if pushed in standing:
                 # A Pusher that was given an InfraBlessing is one step further away. A rollback is an act, and
                 # those are no steps.
                 path = case.derivations.path(model, pushed, between=(INFRA_BLESSING,)) or (
@@ -191,11 +199,19 @@ def served(case: Case, facts: StorageFacts) -> Held:
                     case.execution_step(execution),
                     case.artifact_step(pushed),
                 )
-                destination = case.snapshot.property(pushed, "pushed_destination")
-                yield model, Reason("hold.served", f"served at {destination}", path=path)
-    for pushed in sorted(facts.destinations):
-        destination = case.snapshot.property(pushed, "pushed_destination")
-        yield pushed, Reason("hold.served", f"served at {destination}", path=(case.artifact_step(pushed),))
+                yield model, Reason("hold.served", _where(case, facts, pushed), path=path)
+    for pushed in sorted(standing):
+        yield (
+            pushed,
+            Reason("hold.served", _where(case, facts, pushed), path=(case.artifact_step(pushed),)),
+        )
+
+
+def _where(case: Case, facts: StorageFacts, pushed: int) -> str:
+    destination = case.snapshot.property(pushed, "pushed_destination")
+    if pushed in facts.destinations and pushed not in facts.unseen:
+        return f"served at {destination}"
+    return f"pushed to {destination}, of which nobody here can tell whether it still stands"
 
 
 def outside_roots(case: Case, facts: StorageFacts) -> Held:

@@ -87,8 +87,9 @@ def _pushed(reach: Reach) -> Iterator[int]:
 
 
 def _served(reach: Reach) -> Iterator[int]:
+    standing = reach.case.standing(reach.facts)
     for model, pushes in reach.case.pushes.items():
-        if any(pushed in reach.facts.destinations for _, pushed in pushes):
+        if any(pushed in standing for _, pushed in pushes):
             yield model
 
 

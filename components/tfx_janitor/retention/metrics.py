@@ -10,10 +10,17 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tfx_janitor.lineage.snapshot import INPUTS, OUTPUTS, ArtifactState, Value
+from tfx_janitor.lineage.snapshot import OUTPUTS, ArtifactState, Value
 from tfx_janitor.policy.keep import Best
 from tfx_janitor.policy.schema import RetentionPolicy, Rule
-from tfx_janitor.retention.case import INFRA_BLESSING, MODEL, MODEL_RUN, PUSHED_MODEL, Case, Group
+from tfx_janitor.retention.case import (
+    INFRA_BLESSING,
+    MODEL,
+    MODEL_RUN,
+    PUSHED_MODEL,
+    Case,
+    Group,
+)
 from tfx_janitor.retention.judgement import Judgement, ranked
 from tfx_janitor.retention.plan import Step
 
@@ -21,10 +28,6 @@ MODEL_EVALUATION = "ModelEvaluation"
 
 UNREADABLE = "unknown.metric"
 """A payload that may hold the metric cannot be read."""
-
-_OTHERS_ROLES = frozenset({"baseline_model", "base_model"})
-"""Input keys under which TFX gives a node a model to compare with or to start from: what comes of it says
-nothing about that model."""
 
 _NO_JUDGES = frozenset({MODEL, MODEL_RUN, PUSHED_MODEL, INFRA_BLESSING})
 """Types whose metrics are their own, and not those of what they were made from."""
@@ -159,12 +162,9 @@ def _carriers(case: Case, row: int) -> Iterator[tuple[int, tuple[Step, ...]]]:
 
 def _judges(case: Case, row: int) -> Iterator[int]:
     """Executions that took an artifact as input for its own sake."""
-    events = case.snapshot.events
     for event in case.snapshot.events_of_artifact(row).tolist():
-        key = int(events.key[event])
-        role = events.key_names[key] if key >= 0 else None
-        if events.kind[event] in INPUTS and role not in _OTHERS_ROLES:
-            yield int(events.execution[event])
+        if case.is_taken(event):
+            yield int(case.snapshot.events.execution[event])
 
 
 def _subjects(case: Case, row: int) -> tuple[int, ...]:

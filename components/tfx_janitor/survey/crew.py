@@ -14,6 +14,9 @@ Done = TypeVar("Done")
 
 STOPPED = "stopped while it was looking; the next run goes on"
 
+_MOST_AT_ONCE, _TURNS = 16, 16
+"""Items that a thread is given at once, at most, and how often each thread comes back for more, at least."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failed:
@@ -52,9 +55,12 @@ class Threads:
         answers: list[Done | Failed] = []
         if not items:
             return answers
-        with ThreadPoolExecutor(min(self._workers, len(items))) as pool:
-            for answer in pool.map(lambda item: attempt(work, item), items):
-                answers.append(answer)
+        # Handing over one small look costs more than the look itself; of few items each is handed over alone.
+        size = max(1, min(_MOST_AT_ONCE, len(items) // (self._workers * _TURNS)))
+        pieces = [items[start : start + size] for start in range(0, len(items), size)]
+        with ThreadPoolExecutor(min(self._workers, len(pieces))) as pool:
+            for answered in pool.map(lambda piece: [attempt(work, item) for item in piece], pieces):
+                answers += answered
                 self._progress(task, len(answers), len(items))
         return answers
 

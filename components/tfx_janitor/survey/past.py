@@ -9,11 +9,10 @@ import numpy as np
 
 from tfx_janitor.lineage.snapshot import ArtifactState, Snapshot
 from tfx_janitor.payload.places import Place, PlaceError, resolve
-from tfx_janitor.payload.verification import Level
 from tfx_janitor.rehearsal.replay import PastStorage
 from tfx_janitor.retention.case import PUSHED_MODEL, Case
 from tfx_janitor.survey.crew import Crew
-from tfx_janitor.survey.survey import judge
+from tfx_janitor.survey.survey import look_at_everything
 
 
 def look_back(case: Case, crew: Crew) -> PastStorage:
@@ -21,14 +20,12 @@ def look_back(case: Case, crew: Crew) -> PastStorage:
 
     Every governed payload that is still there is measured.
     """
-    settlement = judge(
-        dataclasses.replace(case, snapshot=_undeleted(case.snapshot)), crew, Level.STRUCTURE, measure_all=True
-    )
-    facts = settlement.facts
+    undeleted = dataclasses.replace(case, snapshot=_undeleted(case.snapshot))
+    undeleted, facts = look_at_everything(undeleted, crew)
     return PastStorage(
         # Nothing left, or nothing in it: neither says what was there.
         facts=dataclasses.replace(facts, bytes={row: size for row, size in facts.bytes.items() if size}),
-        evidence=settlement.nomination.case.evidence,
+        evidence=undeleted.evidence,
         gone=dict(_gone(case.snapshot, facts.destinations.keys())),
     )
 

@@ -11,14 +11,15 @@ import numpy as np
 
 from tfx_janitor.lineage.snapshot import ArtifactState
 from tfx_janitor.payload.places import Place, PlaceError, resolve
+from tfx_janitor.payload.presence import has_vanished
 from tfx_janitor.payload.verification import Level
 from tfx_janitor.retention.answers import members_with_budget
-from tfx_janitor.retention.case import PRESENT, PUSHED_MODEL, Case
+from tfx_janitor.retention.case import PUSHED_MODEL, Case
 from tfx_janitor.retention.decide import decide, judge_checkpoints
 from tfx_janitor.retention.facts import CheckpointFact, Evidence, StorageFacts, Verified
 from tfx_janitor.retention.metrics import metrics_of, payloads_with_metrics
 from tfx_janitor.retention.plan import Plan
-from tfx_janitor.retention.settle import nominate, settle
+from tfx_janitor.retention.settle import nominate, settle, trust_again
 from tfx_janitor.retention.settlement import Nomination, Settlement
 from tfx_janitor.survey import look
 from tfx_janitor.survey.crew import Crew, Failed
@@ -50,13 +51,26 @@ def judge(case: Case, crew: Crew, level: Level, *, measure_all: bool = False) ->
     facts = _look_at_places(case)
     tentative = settle(nomination, facts, trusting=True)
     facts = _measure(tentative, facts, crew, measure_all)
-    tentative = settle(nomination, facts, trusting=True)
+    tentative = trust_again(tentative, facts)
     facts = _list_checkpoints(tentative, facts, crew)
-    tentative = settle(nomination, facts, trusting=True)
+    tentative = trust_again(tentative, facts)
     facts = _verify_models(tentative, facts, crew, level)
     if level is not Level.STRUCTURE:
         facts = _verify_checkpoints(nomination, facts, crew, level)
     return settle(nomination, facts)
+
+
+def look_at_everything(case: Case, crew: Crew) -> tuple[Case, StorageFacts]:
+    """Places, and sizes of all governed payloads that can be measured; judges nothing, verifies nothing.
+
+    Returns:
+      The case with the evidence that its policy asks for, and the facts.
+    """
+    case = _with_evidence(case, crew)
+    facts = _look_at_places(case)
+    sizes = _sizes(case, _measurable(case, facts), crew)
+    known = {row: size for row, size in sizes.items() if not isinstance(size, Failed)}
+    return case, dataclasses.replace(facts, bytes=known)
 
 
 def _with_evidence(case: Case, crew: Crew) -> Case:
@@ -95,11 +109,13 @@ def _look_at_places(case: Case) -> StorageFacts:
     for row in case.governed:
         if row in places and not places[row].local:
             not_understood[row] = f"no handler for {places[row].scheme}:// yet"
+    destinations = dict(_destinations(case))
     return StorageFacts(
         roots=tuple(resolve(root) for root in case.policy.roots),
         places=places,
         not_understood=not_understood,
-        destinations=dict(_destinations(case)),
+        destinations=destinations,
+        unseen=frozenset(row for row, place in destinations.items() if not _is_seen(place)),
     )
 
 
@@ -115,23 +131,20 @@ def _destinations(case: Case) -> Iterable[tuple[int, Place]]:
         except PlaceError:
             continue
         # A destination that cannot be looked at from here may well be serving: it stands until proven gone.
-        if not place.local or os.path.lexists(place.path):
+        if not (place.local and has_vanished(place.path)):
             yield row, place
+
+
+def _is_seen(place: Place) -> bool:
+    return not place.local or os.path.lexists(place.path)
 
 
 def _measure(tentative: Settlement, facts: StorageFacts, crew: Crew, measure_all: bool) -> StorageFacts:
     case = tentative.nomination.case
-    if measure_all:
-        states = case.snapshot.artifacts.state
-        rows = [
-            r for r in case.governed if states[r] in PRESENT and r in facts.places and facts.places[r].local
-        ]
-    else:
-        rows = sorted(tentative.deletions)
-    sizes = {row: case.evidence.bytes[row] for row in rows if row in case.evidence.bytes}
-    rows = [row for row in rows if row not in sizes]
+    rows = _measurable(case, facts) if measure_all else sorted(tentative.deletions)
+    sizes: dict[int, int] = {}
     unreadable: dict[int, str] = {}
-    for row, answer in zip(rows, crew.run("measure", look.measure, _uris(case, rows)), strict=True):
+    for row, answer in _sizes(case, rows, crew).items():
         if not isinstance(answer, Failed):
             sizes[row] = answer
         elif row in tentative.deletions:
@@ -140,6 +153,22 @@ def _measure(tentative: Settlement, facts: StorageFacts, crew: Crew, measure_all
         else:
             sizes[row] = 0
     return dataclasses.replace(facts, bytes=sizes, unreadable=unreadable)
+
+
+def _measurable(case: Case, facts: StorageFacts) -> list[int]:
+    return [
+        row for row in case.governed if case.present[row] and row in facts.places and facts.places[row].local
+    ]
+
+
+def _sizes(case: Case, rows: Sequence[int], crew: Crew) -> dict[int, int | Failed]:
+    """Sizes of payloads, without asking again for what the policy had to know before."""
+    sizes: dict[int, int | Failed] = {
+        row: case.evidence.bytes[row] for row in rows if row in case.evidence.bytes
+    }
+    wanted = [row for row in rows if row not in sizes]
+    sizes.update(zip(wanted, crew.run("measure", look.measure, _uris(case, wanted)), strict=True))
+    return sizes
 
 
 def _list_checkpoints(tentative: Settlement, facts: StorageFacts, crew: Crew) -> StorageFacts:
