@@ -88,7 +88,7 @@ class SparseColumn:
 
     def get(self, row: int) -> Value | None:
         """The value at a row, None where there is none."""
-        at = int(np.searchsorted(self.rows, row))
+        at = int(self.rows.searchsorted(row))
         return self.values[at] if at < len(self.rows) and self.rows[at] == row else None
 
     def items(self) -> Iterator[tuple[int, Value]]:
@@ -269,22 +269,36 @@ class Snapshot:
         own = [i for i, name in enumerate(self.executions.type_names) if name.startswith(ACT_TYPE_PREFIX)]
         return np.isin(self.executions.type, own)
 
+    @cached_property
+    def pipeline(self) -> Ints:
+        """Per artifact: index into `executions.pipeline_names` of its producer's pipeline, -1 if none."""
+        return self._of_producer(self.executions.pipeline)
+
+    @cached_property
+    def run(self) -> Ints:
+        """Per artifact: index into `executions.run_names` of its producer's run, -1 if none."""
+        return self._of_producer(self.executions.run)
+
+    @cached_property
+    def node(self) -> Ints:
+        """Per artifact: index into `executions.node_names` of its producer's node, -1 if none."""
+        return self._of_producer(self.executions.node)
+
     def pipeline_of(self, row: int) -> str | None:
         """Owner of an artifact: the pipeline of its producer."""
-        return self._owner(row, self.executions.pipeline, self.executions.pipeline_names)
+        return _name(self.executions.pipeline_names, self.pipeline[row])
 
     def run_of(self, row: int) -> str | None:
         """Pipeline run in which an artifact was produced."""
-        return self._owner(row, self.executions.run, self.executions.run_names)
+        return _name(self.executions.run_names, self.run[row])
 
     def node_of(self, row: int) -> str | None:
         """Node id of an artifact's producer."""
-        return self._owner(row, self.executions.node, self.executions.node_names)
+        return _name(self.executions.node_names, self.node[row])
 
     def output_of(self, row: int) -> str | None:
         """Output key under which an artifact was produced."""
-        key = self.output_key[row]
-        return None if key < 0 else self.events.key_names[key]
+        return _name(self.events.key_names, self.output_key[row])
 
     def siblings(self, row: int, type_name: str) -> list[int]:
         """Artifacts of a type that the same execution produced."""
@@ -296,11 +310,12 @@ class Snapshot:
             o for o in outputs if o != row and self.producer[o] == producer and self.type_of(o) == type_name
         ]
 
-    def _owner(self, row: int, column: Ints, names: tuple[str, ...]) -> str | None:
-        producer = self.producer[row]
-        if producer < 0 or column[producer] < 0:
-            return None
-        return names[column[producer]]
+    def _of_producer(self, column: Ints) -> Ints:
+        """Per artifact: what an executions' column says of its producer, -1 if it has none."""
+        made = self.producer >= 0
+        found = np.full(len(self.artifacts), -1, column.dtype)
+        found[made] = column[self.producer[made]]
+        return found
 
     @cached_property
     def _by_artifact(self) -> tuple[Ints, Ints]:
@@ -329,6 +344,10 @@ def _index(column: Ints, length: int) -> tuple[Ints, Ints]:
     return order, starts
 
 
+def _name(names: tuple[str, ...], number: np.integer) -> str | None:
+    return None if number < 0 else names[number]
+
+
 def _find(ids: Ints, wanted: int) -> int | None:
-    at = int(np.searchsorted(ids, wanted))
+    at = int(ids.searchsorted(wanted))
     return at if at < len(ids) and ids[at] == wanted else None
