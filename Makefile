@@ -54,6 +54,10 @@ bench: setup ## the benchmarks, one after the other
 mutants: setup ## changes what decides, in small ways, and asks if a test notices; docs/mutation.md
 	@$(bin)/python scripts/mutants.py $(MUTANTS_ARGS)
 
+.PHONY: wheel
+wheel: setup ## builds the wheel, and runs the command line from it where there is no TFX
+	@scripts/wheel.sh
+
 .PHONY: format
 format: setup ## puts the code into shape
 	@$(bin)/ruff check --fix .
