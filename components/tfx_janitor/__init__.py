@@ -24,11 +24,22 @@ _HOME = {
     "VerifiedPusher": "tfx_janitor.verified_pusher.component",
 }
 
+_COME_WITH_TFX = ("tfx", "apache_beam", "tensorflow")
+
 
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
-    return getattr(import_module(_HOME[name]), name)
+    try:
+        return getattr(import_module(_HOME[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name not in _COME_WITH_TFX:
+            raise
+        raise ModuleNotFoundError(
+            f"{name} takes {error.name}, which is not installed here; "
+            'pip install "tfx-janitor[tfx]" brings it',
+            name=error.name,
+        ) from None
 
 
 def __dir__() -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.builders import History, Retraining, damage_saved_model, keep_models, prune_checkpoints
 from tests.cli.conftest import Call
+from tfx_janitor.retention.timestamps import shown, to_iso, to_ms
 
 WEEK = {"grace": "7d"}
 
@@ -57,10 +59,12 @@ def test_the_document_of_an_act(on: Call, plan: Path, history: History, retraine
     assert answer["summary"] == {"items": 2, "well": True, "done": {"marked": 2}, "bytes_freed": 0}
 
 
-def test_apply_tells_people_how_to_undo_it(on: Call, plan: Path, retrained: list[Retraining]):
+def test_apply_tells_people_how_to_undo_it(
+    on: Call, plan: Path, history: History, retrained: list[Retraining]
+):
     answer = on("apply", plan)
     assert f"marked  Model {retrained[0].model.id}" in answer.out
-    assert "2 marked\nundo: tfx-janitor restore --plan sha256:" in answer.out
+    assert f"2 marked\nundo: tfx-janitor --metadata {history.url} restore --plan sha256:" in answer.out
 
 
 def test_what_changed_since_the_plan_is_skipped_and_exits_1(
@@ -74,8 +78,11 @@ def test_what_changed_since_the_plan_is_skipped_and_exits_1(
 
 
 def test_purge_waits_for_the_grace(on: Call, plan: Path, history: History, retrained: list[Retraining]):
-    on("apply", plan)
-    assert on("purge").out == "nothing to do\n"
+    marked_ms = history.now_ms
+    on("apply", plan, "--now", to_iso(marked_ms))
+    due = shown(marked_ms + to_ms(timedelta(days=7)))
+    waits = on("purge", "--now", to_iso(marked_ms))
+    assert waits.out == f"nothing to do\n2 marks left; the next is due {due}\n"
     assert retrained[0].model.path.is_dir()
 
     purged = on("purge", "--now", "2100-01-01", "--format", "json")

@@ -60,7 +60,8 @@ def test_a_store_that_is_lost_before_anything_was_done_is_2(
         answer = on("gc", "--policy", policy)
     assert (answer.code, answer.out) == (2, "")
     assert answer.err == (
-        "tfx-janitor: the metadata store answered UnavailableError: failed to connect to all addresses\n"
+        "tfx-janitor: the metadata store answered UnavailableError: failed to connect to all addresses; "
+        "nothing was done\n"
     )
     assert states(history, retrained) == ["LIVE"] * 3
 
@@ -105,10 +106,44 @@ def test_a_store_that_stays_busy_is_given_up(
         lock.enter_context(effects.watched(busy))
         answer = on("gc", "--policy", policy)
     assert answer.code == 1
-    assert "the metadata store answered AbortedError: " in answer.err and "was cut off" in answer.err
+    locked = f"AbortedError: {history.database} is locked by another process: run it again when that is done"
+    assert locked in answer.err and "was cut off" in answer.err
 
     assert on("gc", "--policy", policy).code == 0
     assert states(history, retrained) == ["DELETED", "DELETED", "LIVE"]
+
+
+@pytest.mark.parametrize(
+    ("sqlite", "words"),
+    [
+        ("database or disk is full", "no space is left on the disk of {}: make room there, and run it again"),
+        (
+            "attempt to write a readonly database",
+            "{} cannot be written: the file, its directory or its file system is read-only",
+        ),
+    ],
+)
+def test_what_sqlite_says_is_said_once_in_words(
+    on: Call,
+    history: History,
+    retrained: list[Retraining],
+    policy: Path,
+    caplog: pytest.LogCaptureFixture,
+    sqlite: str,
+    words: str,
+):
+    def failing(effect: Effect, change: Callable[[], Any]) -> Any:
+        if effect.kind != "mlmd":
+            return change()
+        # As MLMD makes it, and logs it.
+        raise errors.make_exception(f"Error when executing query: {sqlite} query: INSERT INTO `Type`", 13)
+
+    with effects.watched(failing):
+        answer = on("gc", "--policy", policy)
+    told = f"the metadata store answered InternalError: {words.format(history.database)}; nothing was done"
+    assert (answer.code, answer.out, answer.err) == (2, "", f"tfx-janitor: {told}\n")
+    assert not caplog.records
+    assert states(history, retrained) == ["LIVE"] * 3
 
 
 def test_a_pin_that_was_not_finished_is_no_bad_input(on: Call, retrained: list[Retraining]):

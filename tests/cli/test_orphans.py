@@ -48,7 +48,7 @@ def test_plan_lists_them(on: Call, policy: Path, model_run: Path, fifteen_days: 
 
 
 def test_a_comparison_tells_of_them(
-    on: Call, history: History, policy: Path, fifteen_days: str, tmp_path: Path
+    on: Call, history: History, policy: Path, model_run: Path, fifteen_days: str, tmp_path: Path
 ):
     without = tmp_path / "without.json"
     without.write_text(json.dumps({**json.loads(policy.read_text()), "orphans": None}))
@@ -57,6 +57,24 @@ def test_a_comparison_tells_of_them(
     assert more.endswith("1.4 kB more would be freed: 1.4 kB instead of 0 bytes\n")
     less = on("plan", "--policy", without, "--compare", policy, "--now", fifteen_days).out
     assert "  2 directories that no artifact claims would stay that would have gone (1.4 kB)\n" in less
+
+    asked = ["plan", "--now", fifteen_days, "--format", "json", "--policy"]
+    document = on(*asked, policy, "--compare", without).json
+    totals = {key: value for key, value in document["difference"].items() if key.startswith("orphans")}
+    assert totals == {
+        "orphans_deletes": 2,
+        "orphans_deletes_bytes": sum(orphan["bytes"] for orphan in document["orphans"]),
+        "orphans_spares": 0,
+        "orphans_spares_bytes": 0,
+    }
+    first, second = document["orphans"]
+    assert second["path"] == str(model_run) > first["path"]
+    assert (second["old"]["verdict"], second["new"]["verdict"]) == ("ungoverned", "delete")
+    assert [reason["code"] for reason in second["new"]["reasons"]] == ["expire.older-than"]
+    assert on(*asked, without, "--compare", policy).json["difference"]["orphans_spares"] == 2
+    alike = tmp_path / "alike.json"
+    alike.write_text(policy.read_text())
+    assert on(*asked, policy, "--compare", alike).json["orphans"] == []
 
 
 def test_plan_as_json(on: Call, policy: Path, model_run: Path, fifteen_days: str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,19 @@ def test_a_model_is_asked_before_it_is_served(call: Call, run: Path, tmp_path: P
     gone = call("verify", model, "--level", "smoke", "--examples", tmp_path / "gone.json")
     assert gone.code == 2
     assert "it is missing" in gone.err
+
+
+@pytest.mark.parametrize("level", ["load", "smoke"])
+def test_without_tensorflow_it_is_2_and_says_what_to_install(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str
+):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    answer = call("verify", write_saved_model(tmp_path / "model"), "--level", level)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == (
+        "tfx-janitor: loading a payload takes tensorflow, which is not installed here; "
+        'pip install "tfx-janitor[tfx]" brings it, and the level checksums does without\n'
+    )
 
 
 @pytest.mark.parametrize("option", ["--examples", "--signature"])
@@ -221,7 +235,10 @@ class TestBroken:
 
     def test_a_state_file_that_nobody_can_read_breaks_no_checkpoint(self, call: Call, old: Path) -> None:
         (old / "checkpoint").write_bytes(b"\xff{")
-        assert call("checkpoints", old, "--broken", "--delete").code == 0
+        done = call("checkpoints", old, "--broken", "--delete")
+        assert done.code == 0
+        assert done.out.endswith("0 bytes freed; 7 left\nthe `checkpoint` file was mended\n")
+        assert "mended" not in call("checkpoints", old, "--broken", "--delete").out
         assert names(old) == ckpts(*STEPS)
         state = read_state(str(old))
         assert state is not None
@@ -236,6 +253,7 @@ class TestBroken:
         assert told.endswith("the `checkpoint` file would be mended\nnext: the same with --delete\n")
         thinned = call("checkpoints", old, "--last", 9, "--delete", "--format", "json")
         assert thinned.json["rewrites_state"] is False  # it is not thinning's business
+        assert call("checkpoints", old, "--last", 9, "--delete").out.endswith("freed; 6 left\n")
         for rewrites in (True, False):
             done = call("checkpoints", old, "--broken", "--delete", "--format", "json")
             assert done.json["rewrites_state"] is rewrites

@@ -200,7 +200,7 @@ def test_no_store(call: Call, policy: Path, tmp_path: Path):
     assert "got neither" in refused()
     assert "there is no file" in refused("--metadata", f"sqlite://{tmp_path}/none.db")
     (tmp_path / "text.db").write_text("not a database " * 100)
-    assert "does not open as an MLMD store" in refused("--metadata", f"sqlite://{tmp_path}/text.db")
+    assert "is no SQLite database" in refused("--metadata", f"sqlite://{tmp_path}/text.db")
 
 
 def test_the_store_may_come_from_the_environment(

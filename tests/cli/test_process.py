@@ -55,6 +55,17 @@ def test_a_command_without_a_store_does_not_load_mlmd(tmp_path: Path):
     assert (shown.count("whole"), loaded) == (2, [])
 
 
+@pytest.mark.parametrize("name", ["CheckpointJanitor", "VerifiedPusher"])
+def test_a_component_without_tfx_says_what_to_install(name: str):
+    code = f"import sys; sys.modules['tfx'] = None; from tfx_janitor import {name}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        f"ModuleNotFoundError: {name} takes tfx, which is not installed here; "
+        'pip install "tfx-janitor[tfx]" brings it'
+    )
+
+
 def test_the_console_script_is_there():
     done = subprocess.run([*SCRIPT, "--version"], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout.split()[0], done.stderr) == (0, "tfx-janitor", "")

@@ -84,6 +84,8 @@ def test_with_a_store_it_is_recorded(on: Call, history: History):
     assert answer.code == 0
     assert f"  Model {first.model.id}\n" in answer.out
     assert "recorded as act " in answer.out
+    undo = f"undo: tfx-janitor --metadata {history.url} rollback {base} --to {second.push.destination.name}\n"
+    assert answer.out.endswith(undo)
 
     told = on("history").out
     assert "  rollback  " in told

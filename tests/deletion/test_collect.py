@@ -371,7 +371,9 @@ def test_where_one_may_not_write_nothing_is_claimed(history: History, monkeypatc
         return not os.path.samestat(os.fstat(dir_fd), around)
 
     monkeypatch.setattr(os, "access", may_write)
-    assert done(purge(history.site()))[runs[0].model.id] == "failed"
+    outcomes = {outcome.artifact_id: outcome for outcome in purge(history.site())}
+    refused = f"{runs[0].model.path}: Permission denied: the directory around it"
+    assert (outcomes[runs[0].model.id].done, outcomes[runs[0].model.id].detail) == ("failed", refused)
     assert history.state(runs[0].model) == "MARKED_FOR_DELETION"
     assert runs[0].model.path.exists()
 

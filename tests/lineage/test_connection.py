@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +52,7 @@ def _marked(store, artifact_id: int):
         ("mysql://anna:secret@host/db", r"got mysql://\.\.\."),
         ("/just/a/path", "sqlite:///absolute/path"),
         ("", "--metadata"),
+        ("http://[bad", r"such as sqlite:///absolute/path/metadata.db, got http://\.\.\."),
     ],
 )
 def test_what_is_wrong_with_a_url_is_said(url: str, message: str, monkeypatch) -> None:
@@ -55,17 +62,64 @@ def test_what_is_wrong_with_a_url_is_said(url: str, message: str, monkeypatch) -
     assert "secret" not in str(raised.value)
 
 
-def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("readonly", [True, False])
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path, readonly: bool) -> None:
     file = tmp_path / "metadata.db"
     file.write_bytes(b"this is not a database" * 100)
-    with pytest.raises(StoreError, match="does not open as an MLMD store"):
-        open_url(f"sqlite://{file}", readonly=False)
+    with pytest.raises(StoreError) as raised:
+        open_url(f"sqlite://{file}", readonly=readonly)
+    assert str(raised.value) == f"expected an MLMD store, but {file} is no SQLite database"
     assert file.read_bytes() == b"this is not a database" * 100
 
 
-def test_a_database_without_mlmd_in_it_is_refused_and_left_empty(tmp_path: Path) -> None:
+@pytest.mark.parametrize("readonly", [True, False])
+@pytest.mark.parametrize("tables", ["", "CREATE TABLE customers (name)"])
+def test_a_database_without_mlmd_in_it_is_refused_and_left_as_it_was(
+    tmp_path: Path, readonly: bool, tables: str
+) -> None:
     file = tmp_path / "metadata.db"
     file.touch()
-    with pytest.raises(StoreError):
-        open_url(f"sqlite://{file}", readonly=True)
-    assert file.read_bytes() == b""
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.executescript(tables)
+    before = file.read_bytes()
+    with pytest.raises(StoreError, match=f"but {file} has none of MLMD's tables: name the file"):
+        open_url(f"sqlite://{file}", readonly=readonly)
+    assert file.read_bytes() == before
+
+
+def test_what_a_killed_writer_left_is_put_right_by_whoever_may_write(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    model = history.pipeline().retrain().model
+    crashed = tmp_path / "crashed.db"
+    shutil.copy(history.database, crashed)
+    subprocess.run([sys.executable, "-S", "-c", _DIES_AS_IT_WRITES, crashed], check=True)
+
+    with pytest.raises(StoreError, match=f"a process died while it wrote to {crashed}: whatever opens it"):
+        open_url(f"sqlite://{crashed}", readonly=True)
+    store, _ = open_url(f"sqlite://{crashed}", readonly=False)
+    assert [row.id for row in store.get_artifacts_by_id([model.id])] == [model.id]
+    open_url(f"sqlite://{crashed}", readonly=True)
+
+
+_DIES_AS_IT_WRITES = """
+import os, sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+for statement in ("PRAGMA cache_size = 1", "BEGIN IMMEDIATE", "CREATE TABLE cut_off (text)"):
+    database.execute(statement)
+for _ in range(1000):  # more than the cache holds: some of it is written before the end
+    database.execute("INSERT INTO cut_off VALUES (?)", ("x" * 500,))
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("name", ["metadata.db", "."])
+def test_a_store_that_may_not_be_written_is_refused_to_who_would_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    history = History(tmp_path)
+    place = history.database if name == "metadata.db" else history.database.parent
+    # Nobody is kept from writing in a test that runs as root.
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(place) or mode != os.W_OK)
+    with pytest.raises(StoreError, match=f"but {place} is read-only, or not this user's to write"):
+        open_url(history.url, readonly=False)
+    open_url(history.url, readonly=True)

@@ -14,6 +14,7 @@ from tfx_janitor.deletion.site import Site
 from tfx_janitor.lineage.snapshot import Snapshot
 from tfx_janitor.payload.verification import Level
 from tfx_janitor.policy.schema import RetentionPolicy
+from tfx_janitor.retention.case import Case
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Audit:
 
 
 def audit(site: Site, policy: RetentionPolicy, level: Level, *, snapshot: Snapshot | None = None) -> Audit:
-    """Looks at everything once.
+    """Looks at everything once; of a site that is restricted to one pipeline, only at what is of that.
 
     Args:
       policy: says which directories are served, and what counts as dead; it decides nothing here.
@@ -56,7 +57,27 @@ def audit(site: Site, policy: RetentionPolicy, level: Level, *, snapshot: Snapsh
         *of_payloads.damaged_models(case, seen),
         *of_payloads.broken_checkpoints(case, seen),
         *of_payloads.shared(case, seen),
-        *of_serving.findings(case, site.crew, level),
     ]
+    found = [finding for finding in found if _concerns(case, finding)]
+    found += of_serving.findings(case, site.crew, level)
     found.sort(key=lambda finding: finding.order)
     return Audit(tuple(found), len(snapshot.artifacts), len(snapshot.executions), level)
+
+
+def _concerns(case: Case, finding: Finding) -> bool:
+    """Whether a finding is about what the pipeline in question produced or ran, if only one is.
+
+    What is wrong between two artifacts is of the owners of both.
+    """
+    if case.only_pipeline is None:
+        return True
+    snapshot, owners = case.snapshot, set[str | None]()
+    for artifact_id in (finding.artifact_id, finding.evidence.get("other")):
+        row = snapshot.row(artifact_id) if isinstance(artifact_id, int) else None
+        if row is not None:
+            owners.add(snapshot.pipeline_of(row))
+    if finding.execution_id is not None:
+        execution = snapshot.execution_row(finding.execution_id)
+        pipeline = -1 if execution is None else int(snapshot.executions.pipeline[execution])
+        owners.add(snapshot.executions.pipeline_names[pipeline] if pipeline >= 0 else None)
+    return case.only_pipeline in owners

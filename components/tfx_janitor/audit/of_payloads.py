@@ -57,7 +57,7 @@ def look(case: Case, crew: Crew, level: Level) -> Seen:
     places = dict(_local_places(case))
     rows = list(places)
     presence = dict(zip(rows, crew.run("look", looks.see, [uris[row] for row in rows]), strict=True))
-    there = [row for row in rows if _is_live(case, row) and _is_there(presence[row])]
+    there = [row for row in rows if _is_live(case, row) and _is_there(presence[row]) and _is_own(case, row)]
     models = [row for row in there if case.snapshot.type_of(row) == MODEL]
     runs = [row for row in there if case.snapshot.type_of(row) == MODEL_RUN]
     verified = crew.run(
@@ -315,6 +315,11 @@ def _is_present(case: Case, row: int) -> bool:
 def _is_live(case: Case, row: int) -> bool:
     """Whether TFX may take it for input: what is marked is on its way out, and its bytes matter no more."""
     return bool(case.snapshot.artifacts.state[row] == ArtifactState.LIVE)
+
+
+def _is_own(case: Case, row: int) -> bool:
+    """Whether it is of the pipeline in question, if only one is."""
+    return case.only_pipeline in (None, case.snapshot.pipeline_of(row))
 
 
 def _was_a_version(case: Case, row: int) -> bool:

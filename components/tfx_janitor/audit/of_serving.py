@@ -79,11 +79,18 @@ def _difference_from_models(order: VersionOrder) -> str | None:
 
 
 def findings(case: Case, crew: Crew, level: Level) -> Iterator[Finding]:
-    """Looks at every version in every base directory, and tells what is wrong with them."""
+    """Looks at every version in every base directory, and tells what is wrong with them.
+
+    If only one pipeline is in question, at every version beside which it pushed, and tells of its own.
+    """
     pushes = _pushes(case)
+    pushed_to = _pushed_to(pushes)
     yield from _vanished(case, pushes)
     found = [
-        (Place("file", base), version) for base in _bases(case, pushes) for version in versions.served(base)
+        (Place("file", base), version)
+        for base in _bases(case, pushes)
+        if _is_own(case, pushed_to[base])
+        for version in versions.served(base)
     ]
     orders = _orders(case, found, pushes, level)
     looks = list(crew.run("verify versions", inspect_version, orders))
@@ -100,6 +107,8 @@ def findings(case: Case, crew: Crew, level: Level) -> Iterator[Finding]:
     for (base, version), order, seen in zip(found, orders, looks, strict=True):
         path = os.path.join(base.path, version.name)
         pushed = pushes.get(Place("file", order.path), ())
+        if not _is_own(case, pushed):
+            continue
         about = int(case.snapshot.artifacts.id[pushed[-1]]) if pushed else None
         had_earlier = any(number < version.number for number in known[base.path])
         replacement = _replacement(base, version, standing[base], had_earlier=had_earlier)
@@ -156,6 +165,7 @@ def _vanished(case: Case, pushes: Mapping[Place, Sequence[int]]) -> Iterator[Fin
     more, the whole directory was taken out of service.
     """
     newest: dict[str, tuple[int, Place]] = {}
+    pushed_to = _pushed_to(pushes)
     for place, rows in pushes.items():
         if place.local:
             base, last = os.path.dirname(place.path), (rows[-1], place)
@@ -164,6 +174,8 @@ def _vanished(case: Case, pushes: Mapping[Place, Sequence[int]]) -> Iterator[Fin
         number = versions.parse(os.path.basename(place.path))
         standing = versions.served(base) if os.path.isdir(base) else ()
         live = case.snapshot.artifacts.state[row] == ArtifactState.LIVE
+        if not (_is_own(case, pushed_to[base]) and _is_own(case, (row,))):
+            continue
         if live and standing and number is not None and standing[-1].number < number:
             artifact_id = int(case.snapshot.artifacts.id[row])
             yield Finding(
@@ -238,6 +250,24 @@ def _pushes(case: Case) -> Mapping[Place, tuple[int, ...]]:
             except PlaceError:
                 continue
     return {place: tuple(rows) for place, rows in found.items()}
+
+
+def _pushed_to(pushes: Mapping[Place, Sequence[int]]) -> Mapping[str, list[int]]:
+    """By base directory, the PushedModels that were pushed to it."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for place, rows in pushes.items():
+        if place.local:
+            found[os.path.dirname(place.path)] += rows
+    return found
+
+
+def _is_own(case: Case, pushed: Sequence[int]) -> bool:
+    """Whether some of what was pushed is of the pipeline in question, if only one is.
+
+    What no pipeline pushed, such as what a rollback put back or somebody copied there, is anybody's.
+    """
+    owners = {owner for row in pushed if (owner := case.snapshot.pipeline_of(row)) is not None}
+    return case.only_pipeline is None or not owners or case.only_pipeline in owners
 
 
 def _bases(case: Case, pushes: Mapping[Place, tuple[int, ...]]) -> list[str]:

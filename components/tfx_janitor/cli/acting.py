@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,7 @@ from tfx_janitor.cli.options import (
     OutputFormat,
     Policy,
     Sizes,
+    called,
     duration,
     is_id,
 )
@@ -66,7 +68,7 @@ def apply(
             seen.outcomes = outcomes = carry_out(site, made, approved=approve)
             names = names_of(site.store, outcomes)
         marked = any(outcome.done == "marked" for outcome in outcomes)
-        undo = f"undo: tfx-janitor restore --plan {made.id}"
+        undo = f"undo: {shlex.join((*called(ctx, site.metadata), 'restore', '--plan', made.id))}"
         tell("apply", site, outcomes, names, format, plan_id=made.id, hints=[undo] if marked else [])
 
 
@@ -90,7 +92,8 @@ def purge(
             seen.site = site
             seen.outcomes = outcomes = carry_out(site, policy=rules)
             names = names_of(site.store, outcomes)
-        tell("purge", site, outcomes, names, format)
+            hints = [] if format is Format.JSON else _waiting(site)
+        tell("purge", site, outcomes, names, format, hints=hints)
 
 
 def gc(
@@ -124,7 +127,7 @@ def restore(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="ID_OR_PATH...",
+            metavar="ID_OR_PATH",
             help="What is marked: artifacts, or directories that no artifact claims.",
         ),
     ] = None,
@@ -155,6 +158,19 @@ def restore(
     restored = any(outcome.done == "restored" for outcome in outcomes)
     hint = "the next gc judges it again: pin what must stay, or change the policy"
     tell("restore", site, outcomes, known, format, plan_id=plan, hints=[hint] if restored else [])
+
+
+def _waiting(site: Site) -> list[str]:
+    """What is left to be purged, and when to come again."""
+    from tfx_janitor.deletion.waiting import next_due
+    from tfx_janitor.report.text import count
+    from tfx_janitor.retention.timestamps import shown
+
+    marks, due_ms = next_due(site.store, site.now_ms)
+    if not marks:
+        return []
+    when = "the grace of all is over" if due_ms is None else f"the next is due {shown(due_ms)}"
+    return [f"{count(marks, 'mark')} left; {when}"]
 
 
 @contextlib.contextmanager
@@ -233,4 +249,4 @@ def _show(
     elif outcomes:
         show(outcome_table(outcomes, names), "", outcome_summary(outcomes), *hints)
     elif because is None:
-        show("nothing to do")
+        show("nothing to do", *hints)

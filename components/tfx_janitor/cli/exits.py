@@ -129,7 +129,8 @@ def _answering(ctx: Any) -> Iterator[None]:
                 raise _exit(ctx, error, usage) from None
             raise
         if (answer := answer_of_store(error)) is not None:
-            raise _exit(ctx, error, answer) from None
+            # Whoever had done something says Stopped, and what (cli/site.py).
+            raise _exit(ctx, error, f"{answer}; nothing was done") from None
         hint = "" if DEBUG in os.environ else f" (set {DEBUG}=1 for the traceback)"
         raise _exit(ctx, error, f"unexpected {type(error).__name__}: {error}{hint}") from None
 

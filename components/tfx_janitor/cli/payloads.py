@@ -60,7 +60,7 @@ def verify(
         else:
             found += answer
     if not found:
-        raise JanitorError("\n".join(errors.values()))
+        raise JanitorError("\n".join(dict.fromkeys(errors.values())))
     if format is Format.JSON:
         print_json(verification_document(found, errors, depth))
     else:
@@ -189,6 +189,7 @@ def _tell(planned: DirectoryPlan, freed: int, *, deleted: bool, broken: bool, re
     lines = [""]
     if deleted:
         lines.append(f"{count(len(going), 'checkpoint')} deleted, {size(freed)} freed; {stay} left")
+        lines += ["the `checkpoint` file was mended"] if broken and rewrites else []
     else:
         amount = size(sum(decision.bytes for decision in going))
         lines.append(f"{count(len(going), 'checkpoint')} would be deleted, {amount}; {stay} would be left")

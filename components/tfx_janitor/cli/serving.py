@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tfx_janitor.cli.acting import at_work, names_of, tell
 from tfx_janitor.cli.exits import finish
-from tfx_janitor.cli.options import Format, Level, ModelLevel, Now, OutputFormat, moment_ms
+from tfx_janitor.cli.options import Format, Level, ModelLevel, Now, OutputFormat, called, moment_ms
 from tfx_janitor.cli.printing import print_json, show
 from tfx_janitor.cli.site import clock_ms, opened
 from tfx_janitor.errors import JanitorError
@@ -64,7 +65,8 @@ def rollback(
             choice, execution=Execution(), now_ms=clock_ms() if now_ms is None else now_ms, level=depth
         )
         problem = _withdraw_unrecorded(choice) if withdraw else None
-        _tell(choice, done, depth, format, recorded={}, withdrawn=withdraw, problem=problem)
+        undo = _undo(("tfx-janitor",), choice)
+        _tell(choice, done, depth, format, recorded={}, withdrawn=withdraw, problem=problem, undo=undo)
         return
     from tfx_janitor.verified_pusher.errors import PushError
     from tfx_janitor.verified_pusher.rollback_act import roll_back
@@ -81,7 +83,17 @@ def rollback(
     if isinstance(made, PushError):
         raise made
     recorded = {"metadata": site.metadata, "act": made.act_id, "pushed_model": made.pushed_model_id}
-    _tell(made.choice, made.push, depth, format, recorded=recorded, withdrawn=withdraw, problem=problem)
+    undo = _undo(called(ctx, site.metadata), made.choice)
+    _tell(
+        made.choice,
+        made.push,
+        depth,
+        format,
+        recorded=recorded,
+        withdrawn=withdraw,
+        problem=problem,
+        undo=undo,
+    )
 
 
 def withdraw(
@@ -192,6 +204,10 @@ def _withdraw_unrecorded(choice: Choice) -> str | None:
         return take_out(real, choice.current)
 
 
+def _undo(program: Sequence[str], choice: Choice) -> str:
+    return shlex.join((*program, "rollback", choice.base, "--to", str(choice.current)))
+
+
 def _tell(
     choice: Choice,
     done: Push,
@@ -201,6 +217,7 @@ def _tell(
     recorded: dict[str, Any],
     withdrawn: bool,
     problem: str | None,
+    undo: str,
 ) -> None:
     damaged = [one for one in choice.passed_over if one.damaged]
     gone = choice.current if withdrawn and problem is None else None
@@ -208,7 +225,7 @@ def _tell(
         document = _document(choice, done, level, recorded)
         print_json({**document, "withdrawn": gone, "problem": problem})
     else:
-        _show(choice, done, level, recorded, gone)
+        _show(choice, done, level, recorded, gone, undo)
         if problem is not None:
             show(f"version {choice.current} is still in service: {problem}")
     finish(not damaged and problem is None)
@@ -239,7 +256,9 @@ def _document(choice: Choice, done: Push, level: Depth, recorded: dict[str, Any]
     }
 
 
-def _show(choice: Choice, done: Push, level: Depth, recorded: dict[str, Any], gone: int | None) -> None:
+def _show(
+    choice: Choice, done: Push, level: Depth, recorded: dict[str, Any], gone: int | None, undo: str
+) -> None:
     from tfx_janitor.report.text import text
 
     target = choice.target
@@ -258,5 +277,5 @@ def _show(choice: Choice, done: Push, level: Depth, recorded: dict[str, Any], go
     if gone is not None:
         lines.append(text(f"version {gone} is out of service"))
     elif choice.current is not None:
-        lines.append(text(f"undo: tfx-janitor rollback {shlex.quote(choice.base)} --to {choice.current}"))
+        lines.append(text(f"undo: {undo}"))
     show(*lines)

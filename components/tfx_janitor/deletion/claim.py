@@ -126,7 +126,7 @@ def _remove(
     """Claims payloads and removes what it could claim: nothing may come between the two."""
     orders = [RemovalOrder(item.place.path, item.label, roots, item.vanished) for item in condemned]
     refused = [
-        Outcome(item.artifact_id, "failed", answer.error)
+        Outcome(item.artifact_id, "failed", f"{order.path}: {answer.error}")
         for item, order in zip(condemned, orders, strict=True)
         if isinstance(answer := attempt(check_removable, order), Failed)
     ]
@@ -143,9 +143,10 @@ def _remove(
         if item.artifact_id not in settled
     ]
     answers = site.crew.run("purge", remove_payload, [order for _, order in claimed])
-    for (item, _), answer in zip(claimed, answers, strict=True):
+    for (item, order), answer in zip(claimed, answers, strict=True):
         if isinstance(answer, Failed):
-            detail = f"it is DELETED, but bytes are left, which the next purge removes: {answer.error}"
+            left = f"{order.path}: {answer.error}"
+            detail = f"it is DELETED, but bytes are left, which the next purge removes: {left}"
             done.append(Outcome(item.artifact_id, "failed", detail))
         else:
             done.append(Outcome(item.artifact_id, *_became(item), answer.bytes))

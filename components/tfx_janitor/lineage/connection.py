@@ -19,6 +19,10 @@ class StoreError(JanitorError):
     """A metadata URL that is none, or a store that does not open."""
 
 
+class _CutOff(StoreError):
+    """A process died while it wrote; whoever opens the store to write puts that right."""
+
+
 def open_url(url: str | None, *, readonly: bool) -> tuple[MetadataStore, str]:
     """Opens the MLMD store at a URL.
 
@@ -58,29 +62,27 @@ def open_config(config: metadata_store_pb2.ConnectionConfig, *, readonly: bool) 
     """Opens the store that a pipeline's own connection config names; never creates one.
 
     Raises:
-      StoreError: no store there, or it cannot be opened.
+      StoreError: no store there, it cannot be opened, or not written where that was asked for.
     """
-    from ml_metadata import errors
-    from ml_metadata.proto import metadata_store_pb2
-
-    from tfx_janitor.lineage.patience import PatientStore
-
     url = url_of(config)
-    path = config.sqlite.filename_uri
+    path = os.path.realpath(config.sqlite.filename_uri)
     if not os.path.isfile(path):
         raise StoreError(f"expected an MLMD store at {url}, but there is no file {path}")
-    own = metadata_store_pb2.ConnectionConfig()
-    own.CopyFrom(config)
-    sqlite = metadata_store_pb2.SqliteMetadataSourceConfig
-    own.sqlite.connection_mode = sqlite.READONLY if readonly else sqlite.READWRITE
-    # Many pipelines may write to one sqlite file: a busy database is waited for, not failed on.
-    own.retry_options.max_num_retries = max(own.retry_options.max_num_retries, 100)
+    # To look first: where MLMD may write, it makes its tables in whatever database it is led to.
     try:
-        store = PatientStore(own)
-        store.get_artifact_types()
-    except (errors.StatusError, RuntimeError) as error:
-        raise StoreError(f"{url} does not open as an MLMD store: {error}") from None
-    return store
+        store = _open(config, path, readonly=True)
+    except _CutOff:
+        if readonly:
+            raise
+    else:
+        if readonly:
+            return store
+    for place in (path, os.path.dirname(path)):  # SQLite keeps its journal beside the file
+        if not os.access(place, os.W_OK):
+            raise StoreError(
+                f"expected to write to {url}, but {place} is read-only, or not this user's to write"
+            )
+    return _open(config, path, readonly=False)
 
 
 def url_of(config: metadata_store_pb2.ConnectionConfig) -> str:
@@ -95,10 +97,45 @@ def url_of(config: metadata_store_pb2.ConnectionConfig) -> str:
     return f"sqlite://{os.path.realpath(config.sqlite.filename_uri)}"
 
 
+def _open(config: metadata_store_pb2.ConnectionConfig, path: str, *, readonly: bool) -> MetadataStore:
+    from ml_metadata import errors
+    from ml_metadata.proto import metadata_store_pb2
+
+    from tfx_janitor.lineage.in_words import READONLY, StoreInWords, in_words
+
+    own = metadata_store_pb2.ConnectionConfig()
+    own.CopyFrom(config)
+    own.sqlite.connection_mode = own.sqlite.READONLY if readonly else own.sqlite.READWRITE
+    # Many pipelines may write to one sqlite file: a busy database is waited for, not failed on.
+    own.retry_options.max_num_retries = max(own.retry_options.max_num_retries, 100)
+    journal = f"{path}-journal"
+    cut_off = os.path.exists(journal) and os.path.getsize(journal) > 0
+    try:
+        store = StoreInWords(own)
+        store.get_artifact_types()
+    except (errors.StatusError, RuntimeError) as error:
+        # Who only looks writes for two reasons: SQLite to take back what a process that died has left half
+        # written, and MLMD to make its tables.
+        if readonly and READONLY in str(error):
+            if cut_off:
+                raise _CutOff(
+                    f"a process died while it wrote to {path}: whatever opens it to write puts that right, a "
+                    "pipeline or `tfx-janitor purge`"
+                ) from None
+            words = f"{path} has none of MLMD's tables: name the file that your pipelines write to"
+        else:
+            words = in_words(str(error), path) or f"{path} does not open as one: {error}"
+        raise StoreError(f"expected an MLMD store, but {words}") from None
+    return store
+
+
 def _config_of(url: str) -> metadata_store_pb2.ConnectionConfig:
     from ml_metadata.proto import metadata_store_pb2
 
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a bracket too few or too many
+        parts = urlsplit(url.partition("://")[0] + "://")
     if parts.scheme != "sqlite":
         shown = f"{parts.scheme}://..." if parts.scheme else repr(url)
         raise StoreError(f"expected a metadata URL such as sqlite:///absolute/path/metadata.db, got {shown}")

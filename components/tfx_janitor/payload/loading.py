@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from typing import IO, Any
 
+from tfx_janitor.errors import JanitorError
+
 _MESSAGE_LIMIT = 500
 """TensorFlow's errors can quote whole graphs; the first few lines say what happened."""
 
@@ -21,6 +23,10 @@ Tags = tuple[str, ...]
 
 SERVED: Tags = ("serve",)
 """The graph that model servers load."""
+
+
+class NotInstalled(JanitorError):
+    """A library that loads payloads is not there; the payload is not to blame."""
 
 
 def load_saved_model(path: str, tag_sets: Collection[Tags]) -> str | None:
@@ -82,8 +88,12 @@ def load_hdf5(file: IO[bytes]) -> str | None:
 
     Returns:
       Why it does not load, as the end of a sentence; None if it does.
+
+    Raises:
+      NotInstalled: there is no h5py.
     """
-    import h5py
+    with _installed("h5py"):
+        import h5py
 
     def read(_: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
@@ -106,6 +116,9 @@ def attempt(load: Callable[[Any], None]) -> str | None:
 
     Returns:
       Why it does not load, as the end of a sentence; None if it does.
+
+    Raises:
+      NotInstalled: there is no TensorFlow.
     """
     with tensorflow() as tf:
         try:
@@ -119,8 +132,12 @@ def attempt(load: Callable[[Any], None]) -> str | None:
 
 @contextlib.contextmanager
 def tensorflow() -> Iterator[Any]:
-    """The module `tensorflow`, which logs nothing meanwhile. Several threads may have it at once."""
-    with _quiet():
+    """The module `tensorflow`, which logs nothing meanwhile. Several threads may have it at once.
+
+    Raises:
+      NotInstalled: there is none.
+    """
+    with _quiet(), _installed("tensorflow"):
         import tensorflow as tf
 
         logger = tf.get_logger()
@@ -155,6 +172,20 @@ def told(error: Exception) -> str:
     if len(message) > _MESSAGE_LIMIT:
         message = f"{message[:_MESSAGE_LIMIT]} ..."
     return f"{type(error).__name__}: {message}"
+
+
+@contextlib.contextmanager
+def _installed(library: str) -> Iterator[None]:
+    """While the block runs, a library is imported that only comes with the extra `tfx`."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != library:  # it is there, and something that it needs is not
+            raise
+        raise NotInstalled(
+            f"loading a payload takes {library}, which is not installed here; "
+            'pip install "tfx-janitor[tfx]" brings it, and the level checksums does without'
+        ) from None
 
 
 def _sentence(who: str, error: Exception) -> str:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from tfx_janitor.retention.plan import CheckpointDecision, Decision, Plan, Verdict
+from tfx_janitor.retention.plan import CheckpointDecision, Decision, Orphan, Plan, Verdict
 from tfx_janitor.retention.timestamps import to_iso
 
 SCHEMA = "tfx-janitor/comparison/v1"
 
 Standing = Verdict | Literal["ungoverned"]
-"""A verdict, or that no rule governs the artifact."""
+"""A verdict, or that no rule governs the artifact, or the policy says nothing of such directories."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,42 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class OrphanChange:
+    """One directory that no artifact claims on which the two plans differ.
+
+    Attributes:
+      old: None where the plan has no verdict on it.
+      new: likewise.
+    """
+
+    old: Orphan | None
+    new: Orphan | None
+
+    @property
+    def told(self) -> Orphan:
+        """The verdict of either plan, which tells what the directory is."""
+        known = self.new or self.old
+        assert known is not None
+        return known
+
+    @property
+    def standings(self) -> tuple[Standing, Standing]:
+        """What the directory is under the old policy, and under the new one."""
+        return _standing(self.old), _standing(self.new)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        old, new = self.standings
+        told = self.told.to_dict()
+        names = ("path", "execution", "pipeline", "run", "node", "output", "bytes", "files", "newest")
+        return {
+            **{name: told[name] for name in names},
+            "old": {"verdict": old, "reasons": _reasons(self.old)},
+            "new": {"verdict": new, "reasons": _reasons(self.new)},
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """Totals of a comparison.
 
@@ -116,10 +152,12 @@ class Difference:
       deletes: artifacts that only the new policy deletes, and their bytes.
       spares: artifacts that only the old policy deletes, and their bytes.
       checkpoints_deletes, checkpoints_spares: likewise, inside artifacts that stay under both.
+      orphans_deletes, orphans_spares: likewise, directories that no artifact claims.
       governs, releases: artifacts that only the new policy governs, and only the old one.
       doubts, understands: artifacts that are unknown under the new policy alone, and under the old one alone.
-      bytes_reclaimable: what the new policy frees more than the old; negative if it frees less. Payloads that
-        several artifacts share are counted once, so it need not be the difference of the bytes above.
+      bytes_reclaimable: what the new policy frees more than the old, of artifacts and checkpoints; negative
+        if it frees less. Payloads that several artifacts share are counted once, so it need not be the
+        difference of the bytes above.
     """
 
     changed: int = 0
@@ -132,6 +170,10 @@ class Difference:
     checkpoints_deletes_bytes: int = 0
     checkpoints_spares: int = 0
     checkpoints_spares_bytes: int = 0
+    orphans_deletes: int = 0
+    orphans_deletes_bytes: int = 0
+    orphans_spares: int = 0
+    orphans_spares_bytes: int = 0
     governs: int = 0
     releases: int = 0
     doubts: int = 0
@@ -155,6 +197,13 @@ class Comparison:
         """Artifacts on which the plans differ, in ascending id. Other reasons for the same are no change."""
         return (change for change in self._pairs() if _differs(change))
 
+    @property
+    def orphans(self) -> Iterator[OrphanChange]:
+        """Directories that no artifact claims on which the plans differ, by path."""
+        old, new = ({orphan.path: orphan for orphan in plan.orphans or ()} for plan in (self.old, self.new))
+        pairs = (OrphanChange(old.get(path), new.get(path)) for path in sorted({**old, **new}))
+        return (pair for pair in pairs if pair.standings[0] != pair.standings[1])
+
     @cached_property
     def difference(self) -> Difference:
         """The totals; costs one walk over both plans."""
@@ -165,6 +214,8 @@ class Comparison:
                 _count(change, totals)
             else:
                 totals["same"] += 1
+        for orphan in self.orphans:
+            _count_orphan(orphan, totals)
         return Difference(**totals)
 
     def to_json(self) -> Iterator[str]:
@@ -176,6 +227,8 @@ class Comparison:
         for change in self.changes:
             yield separator + json.dumps(change.to_dict())
             separator = ",\n"
+        yield '\n], "orphans": ['
+        yield ",".join("\n" + json.dumps(orphan.to_dict()) for orphan in self.orphans)
         yield "\n]}\n"
 
     def _pairs(self) -> Iterator[Change]:
@@ -229,12 +282,22 @@ def _count(change: Change, totals: dict[str, int]) -> None:
             totals["checkpoints_spares_bytes"] += checkpoint.told.bytes
 
 
+def _count_orphan(change: OrphanChange, totals: dict[str, int]) -> None:
+    old, new = change.standings
+    if new == "delete":
+        totals["orphans_deletes"] += 1
+        totals["orphans_deletes_bytes"] += change.told.bytes or 0
+    elif old == "delete":
+        totals["orphans_spares"] += 1
+        totals["orphans_spares_bytes"] += change.told.bytes or 0
+
+
 def _side(plan: Plan) -> dict[str, Any]:
     """What identifies a plan, and its totals."""
     return {"plan_id": plan.id, "policy": plan.policy, "summary": plan.summary.to_dict()}
 
 
-def _standing(decision: Decision | None) -> Standing:
+def _standing(decision: Decision | Orphan | None) -> Standing:
     return "ungoverned" if decision is None else decision.verdict
 
 
@@ -242,5 +305,5 @@ def _checkpoint_verdict(decision: CheckpointDecision | None) -> Verdict:
     return "keep" if decision is None else decision.verdict
 
 
-def _reasons(decision: Decision | CheckpointDecision | None) -> list[dict[str, Any]]:
+def _reasons(decision: Decision | CheckpointDecision | Orphan | None) -> list[dict[str, Any]]:
     return [] if decision is None else [reason.to_dict() for reason in decision.reasons]

@@ -26,7 +26,7 @@ def comparison_lines(
       most: changes that are listed; None lists all.
     """
     difference = comparison.difference
-    directories = list(_directories(comparison))
+    directories = list(_directories(difference))
     if not difference.changed and not directories:
         agreed = count(difference.same, "artifact")
         yield text(f"Nothing differs: {new} decides as {old} does, on {agreed} that a rule governs.")
@@ -99,20 +99,16 @@ def _told(difference: Difference) -> Iterator[str]:
     yield f"{count(d.same, 'artifact')} would be judged as before"
 
 
-def _directories(comparison: Comparison) -> Iterator[str]:
+def _directories(difference: Difference) -> Iterator[str]:
     """What differs of directories that no artifact claims."""
-    old, new = (
-        {orphan.path: orphan.bytes or 0 for orphan in plan.orphans or () if orphan.verdict == "delete"}
-        for plan in (comparison.old, comparison.new)
-    )
-    for first, second, change in (
-        (new, old, "be deleted that stayed"),
-        (old, new, "stay that would have gone"),
+    d = difference
+    for many, amount, change in (
+        (d.orphans_deletes, d.orphans_deletes_bytes, "be deleted that stayed"),
+        (d.orphans_spares, d.orphans_spares_bytes, "stay that would have gone"),
     ):
-        if alone := first.keys() - second.keys():
-            named = "directory" if len(alone) == 1 else "directories"
-            amount = size(sum(first[path] for path in alone))
-            yield f"{len(alone):,} {named} that no artifact claims would {change} ({amount})"
+        if many:
+            named = "directory" if many == 1 else "directories"
+            yield f"{many:,} {named} that no artifact claims would {change} ({size(amount)})"
 
 
 def _freed(comparison: Comparison) -> Text:
