@@ -200,5 +200,5 @@ def _next_step(plan: Plan, out: str | None, program: Sequence[str]) -> list[str]
     except Refused as refused:
         return [f"apply will refuse it: {refused}"]
     if out is None:
-        return ["next: write it down with --out PLAN, then tfx-janitor apply PLAN"]
+        return [f"next: write it down with --out PLAN, then {shlex.join((*program, 'apply', 'PLAN'))}"]
     return [f"next: {shlex.join((*program, 'apply', out))}"]

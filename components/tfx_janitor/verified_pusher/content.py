@@ -1,7 +1,7 @@
 """What a model consists of: its files, and one digest over all of them.
 
-Digests are BLAKE3: as hard to forge as SHA-256, at more than twice the speed of a processor that has
-instructions for SHA-256, and some ten times that of one that has none. A push must not wait for its digest.
+Digests are BLAKE3: as hard to forge as SHA-256, and more than twice as fast, even on a processor that has
+instructions for SHA-256. A push must not wait for its digest.
 """
 
 from __future__ import annotations
