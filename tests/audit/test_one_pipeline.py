@@ -50,6 +50,21 @@ def test_artifacts_are_those_that_it_produced(history: History, ours: Retraining
     }
 
 
+def test_only_what_is_of_the_pipeline_is_counted(
+    history: History, ours: Retraining, theirs: Retraining
+) -> None:
+    history.pipeline("theirs").retrain()
+    counted = {}
+    for pipeline in (None, "ours", "theirs", "unknown"):
+        audited = audit(history.site(only_pipeline=pipeline), history.policy(), Level.STRUCTURE)
+        counted[pipeline] = (audited.artifacts, audited.executions)
+    artifacts, executions = counted["ours"]
+    assert artifacts > 0 and executions > 0
+    assert counted["theirs"] == (2 * artifacts, 2 * executions)
+    assert counted[None] == (3 * artifacts, 3 * executions)
+    assert counted["unknown"] == (0, 0)
+
+
 def test_executions_are_those_that_it_ran(history: History, ours: Retraining, theirs: Retraining) -> None:
     run, other = (history.pipeline(name).run().start_training(steps=()) for name in ("ours", "theirs"))
     stale = {("stale-execution", run), ("stale-execution", other)}

@@ -23,7 +23,7 @@ class Audit:
 
     Attributes:
       findings: the worst first.
-      artifacts, executions: how many the store has.
+      artifacts, executions: how many the store has, or the pipeline in question.
       level: how thoroughly payloads were verified.
     """
 
@@ -61,7 +61,19 @@ def audit(site: Site, policy: RetentionPolicy, level: Level, *, snapshot: Snapsh
     found = [finding for finding in found if _concerns(case, finding)]
     found += of_serving.findings(case, site.crew, level)
     found.sort(key=lambda finding: finding.order)
-    return Audit(tuple(found), len(snapshot.artifacts), len(snapshot.executions), level)
+    artifacts, executions = _looked_at(case)
+    return Audit(tuple(found), artifacts, executions, level)
+
+
+def _looked_at(case: Case) -> tuple[int, int]:
+    """How many artifacts and executions are in question."""
+    snapshot, names = case.snapshot, case.snapshot.executions.pipeline_names
+    if case.only_pipeline is None:
+        return len(snapshot.artifacts), len(snapshot.executions)
+    if case.only_pipeline not in names:
+        return 0, 0
+    own = names.index(case.only_pipeline)
+    return int((snapshot.pipeline == own).sum()), int((snapshot.executions.pipeline == own).sum())
 
 
 def _concerns(case: Case, finding: Finding) -> bool:

@@ -34,8 +34,8 @@ def discard(
     with at_work(ctx, "discard", format, now=now) as site:
         outcomes = carry_out(site, rules, ids, reason)
         names = names_of(site.store, outcomes)
-    marked = any(outcome.done == "marked" for outcome in outcomes)
-    undo = f"undo: {shlex.join(called(ctx, site.metadata))} restore ID..."
+    marked = [str(outcome.artifact_id) for outcome in outcomes if outcome.done == "marked"]
+    undo = f"undo: {shlex.join((*called(ctx, site.metadata), 'restore', *marked))}"
     tell("discard", site, outcomes, names, format, hints=[undo] if marked else [])
 
 
