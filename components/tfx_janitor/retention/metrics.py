@@ -13,14 +13,7 @@ from dataclasses import dataclass
 from tfx_janitor.lineage.snapshot import OUTPUTS, ArtifactState, Value
 from tfx_janitor.policy.keep import Best
 from tfx_janitor.policy.schema import RetentionPolicy, Rule
-from tfx_janitor.retention.case import (
-    INFRA_BLESSING,
-    MODEL,
-    MODEL_RUN,
-    PUSHED_MODEL,
-    Case,
-    Group,
-)
+from tfx_janitor.retention.case import INFRA_BLESSING, MODEL, MODEL_RUN, PUSHED_MODEL, Case, Group
 from tfx_janitor.retention.judgement import Judgement, ranked
 from tfx_janitor.retention.plan import Step
 
