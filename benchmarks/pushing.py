@@ -33,7 +33,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-PUSHES = 11
+PUSHES = 21
 SHARED_MEMORY = "/dev/shm"
 
 

@@ -16,7 +16,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
-Kind = Literal["mlmd", "create", "write", "copy", "link", "mkdir", "rename", "unlink", "rmdir", "fsync"]
+Kind = Literal[
+    "mlmd", "create", "write", "copy", "truncate", "link", "mkdir", "rename", "unlink", "rmdir", "fsync"
+]
 
 _Result = TypeVar("_Result")
 
@@ -117,6 +119,11 @@ def fsync(descriptor: int, name: str) -> None:
 def create(name: str, flags: int, mode: int = 0o666, *, dir_fd: int | None = None) -> int:
     """`os.open`, for a file to be written."""
     return perform("create", name, lambda: os.open(name, flags, mode, dir_fd=dir_fd))
+
+
+def truncate(descriptor: int, size: int, name: str) -> None:
+    """`os.ftruncate`; the name is the file's."""
+    perform("truncate", name, lambda: os.ftruncate(descriptor, size))
 
 
 def write(descriptor: int, content: bytes | memoryview, name: str) -> None:

@@ -253,11 +253,11 @@ def test_a_shard_has_checksums_of_all_its_bytes_unless_there_are_gaps(tmp_path: 
     cut = [entry(b"f", b"12", shard_id=2)]
     index = table([header(num_shards=4), *tensors, *gap, *cut])
     directory = str(write(tmp_path, index, b"123", b"1?2", b"1", b"?"))
-    assert tensor_bundle.checksummed_shards(directory, "x") == {"x.data-00000-of-00004"}
+    assert tensor_bundle.look(directory, "x").checksummed == {"x.data-00000-of-00004"}
 
 
 def test_what_tensorflow_wrote_has_checksums_of_all_bytes(written: Path) -> None:
-    shards = tensor_bundle.checksummed_shards(str(written / "sharded"), "model-5")
+    shards = tensor_bundle.look(str(written / "sharded"), "model-5").checksummed
     assert shards == {path.name for path in (written / "sharded").glob("model-5.data-*")}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tfx_janitor import effects
 from tfx_janitor.verified_pusher import content, copying
-from tfx_janitor.verified_pusher.content import ContentFile
+from tfx_janitor.verified_pusher.content import ContentFile, FoundFile
 from tfx_janitor.verified_pusher.copying import Archive
 from tfx_janitor.verified_pusher.durability import Unsynced
 from tfx_janitor.verified_pusher.errors import ModelRefused, PushError
@@ -67,16 +67,53 @@ def _copies_nothing(*_: object) -> int:
 def test_where_the_system_cannot_copy_we_do(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copy_range: Callable[..., Any]
 ) -> None:
-    monkeypatch.setattr(content, "CHUNK", 7)
+    monkeypatch.setattr(copying, "_PIECE", 700)
+    monkeypatch.setattr(copying, "_file_system", lambda device: "nfs4")
     monkeypatch.setattr(effects, "copy_range", copy_range)
     _copy(source, tmp_path / "copy")
     assert everything(tmp_path / "copy") == everything(source)
 
 
-def test_files_larger_than_a_step_are_copied_whole(
+def test_where_the_system_stops_in_the_middle_we_go_on(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    copy_range = effects.copy_range
+
+    def copy_the_first_bytes(source: int, target: int, count: int, position: int, name: str) -> int:
+        return copy_range(source, target, 500, position, name) if position < 1500 else 0
+
+    monkeypatch.setattr(copying, "_PIECE", 700)
+    monkeypatch.setattr(copying, "_file_system", lambda device: "nfs4")
+    monkeypatch.setattr(effects, "copy_range", copy_the_first_bytes)
+    _copy(source, tmp_path / "copy")
+    assert everything(tmp_path / "copy") == everything(source)
+
+
+@pytest.mark.parametrize(
+    ("file_system", "ours"), [("ext4", True), ("xfs", True), ("nfs4", False), ("", False)]
+)
+def test_the_system_copies_where_the_file_system_may_have_a_way_of_its_own(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_system: str, ours: bool
+) -> None:
+    monkeypatch.setattr(copying, "_file_system", lambda device: file_system)
+    monkeypatch.setattr(effects, "clone", _cannot(errno.EOPNOTSUPP))
+    monkeypatch.setattr(effects, "copy_range" if ours else "write", _cannot(errno.EIO))
+    _copy(source, tmp_path / "copy")
+    assert everything(tmp_path / "copy") == everything(source)
+
+
+def test_the_kernel_names_its_file_systems() -> None:
+    assert copying._file_system(os.stat("/proc").st_dev) == "proc"
+    assert copying._file_system(os.makedev(4000, 4000)) == ""
+
+
+@pytest.mark.parametrize("file_system", ["ext4", "nfs4"])
+def test_files_larger_than_a_step_are_copied_whole(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_system: str
+) -> None:
+    monkeypatch.setattr(copying, "_file_system", lambda device: file_system)
     monkeypatch.setattr(copying, "_STEP", 7)
+    monkeypatch.setattr(copying, "_PIECE", 7)
     _copy(source, tmp_path / "copy")
     assert everything(tmp_path / "copy") == everything(source)
 
@@ -89,6 +126,7 @@ def test_where_the_file_system_can_share_blocks_no_byte_is_copied(
 
     monkeypatch.setattr(effects, "clone", share)
     monkeypatch.setattr(effects, "copy_range", _cannot(errno.EIO))
+    monkeypatch.setattr(effects, "write", _cannot(errno.EIO))
     _copy(source, tmp_path / "copy")
     assert everything(tmp_path / "copy") == everything(source)
 
@@ -97,6 +135,7 @@ def test_where_the_file_system_can_share_blocks_no_byte_is_copied(
 def test_a_disk_that_fails_is_no_reason_to_try_another_way(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
+    monkeypatch.setattr(copying, "_file_system", lambda device: "nfs4")
     monkeypatch.setattr(effects, way, _cannot(errno.ENOSPC))
     with pytest.raises(OSError, match="No space left"):
         _copy(source, tmp_path / "copy")
@@ -186,14 +225,90 @@ def test_a_copy_that_reads_back_differently_is_found(source: Path, tmp_path: Pat
         copying.read_back(str(copy), files)
 
 
-def test_what_is_proven_is_not_read_again_but_must_be_there(source: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", [_grow, os.unlink])
+def test_what_need_not_be_read_must_be_there(
+    source: Path, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
     copy = tmp_path / "copy"
-    files = _copy(source, copy)
+    rest, unread = content.scan(str(source)).split(["fingerprint.pb"])
+    _copy(source, copy)
     flip_bit(copy / "fingerprint.pb")
-    copying.read_back(str(copy), files, proven=["fingerprint.pb"])
-    _grow(copy / "fingerprint.pb")
-    with pytest.raises(PushError, match=r"reads back differently: fingerprint\.pb"):
-        copying.read_back(str(copy), files, proven=["fingerprint.pb"])
+    copying.read_back(str(copy), content.digest(rest), unread=unread)
+    damage(copy / "fingerprint.pb")
+    with pytest.raises(PushError, match=r"reads back differently: fingerprint\.pb and 0 more"):
+        copying.read_back(str(copy), content.digest(rest), unread=unread)
+
+
+class TestFilesThatAreLaidOut:
+    FOLLOWED = ("assets.extra/nothing", "saved_model.pb", "variables/variables.data-00000-of-00001")
+
+    @pytest.fixture
+    def laid_out(self, source: Path, tmp_path: Path) -> tuple[FoundFile, ...]:
+        rest, followed = content.scan(str(source)).split(self.FOLLOWED)
+        copying.copy(rest, str(tmp_path / "copy"), Unsynced())
+        copying.lay_out(followed, str(tmp_path / "copy"), Unsynced())
+        assert tuple(file.path for file in followed) == self.FOLLOWED
+        return followed
+
+    def test_have_their_sizes_before_their_bytes(
+        self, source: Path, tmp_path: Path, laid_out: tuple[FoundFile, ...]
+    ) -> None:
+        for file in laid_out:
+            assert (tmp_path / "copy" / file.path).read_bytes() == bytes(file.size)
+        copying.fill(laid_out, str(tmp_path / "copy"), lambda path, written: None)
+        assert everything(tmp_path / "copy") == everything(source)
+
+    def test_tell_how_far_they_are_there(
+        self, tmp_path: Path, laid_out: tuple[FoundFile, ...], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(copying, "_STEP", 5000)
+        monkeypatch.setattr(copying, "_PIECE", 5000)
+        monkeypatch.setattr(effects, "clone", _cannot(errno.EOPNOTSUPP))
+        told: list[tuple[str, int]] = []
+
+        def grew(path: str, written: int) -> None:
+            original = Path(str(path).replace("copy", "model")).read_bytes()
+            assert Path(path).read_bytes() == original[:written] + bytes(len(original) - written)
+            told.append((os.path.basename(path), written))
+
+        copying.fill(laid_out, str(tmp_path / "copy"), grew)
+        shard = "variables.data-00000-of-00001"
+        whole = [(shard, size) for size in (*range(5000, 39000, 5000), 39000)]
+        assert told == [
+            ("saved_model.pb", 5000),
+            ("saved_model.pb", 10000),
+            ("saved_model.pb", 14000),
+            *whole,
+        ]
+
+    def test_are_there_at_once_where_blocks_can_be_shared(
+        self, tmp_path: Path, laid_out: tuple[FoundFile, ...], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def share(source_fd: int, target_fd: int, name: str) -> None:
+            os.sendfile(target_fd, source_fd, 0, os.fstat(source_fd).st_size)
+
+        monkeypatch.setattr(effects, "clone", share)
+        told: list[int] = []
+        copying.fill(laid_out, str(tmp_path / "copy"), lambda path, written: told.append(written))
+        assert told == [14000, 39000]
+
+    def test_are_not_made_where_something_is(self, tmp_path: Path, laid_out: tuple[FoundFile, ...]) -> None:
+        with pytest.raises(FileExistsError):
+            copying.lay_out(laid_out, str(tmp_path / "copy"), Unsynced())
+
+    def test_are_to_be_put_on_disk(self, source: Path, tmp_path: Path) -> None:
+        rest, followed = content.scan(str(source)).split(self.FOLLOWED)
+        copying.copy(rest, str(tmp_path / "copy"), Unsynced())
+        unsynced, synced = Unsynced(), []
+
+        def watch(effect: effects.Effect, change: Callable[[], Any]) -> Any:
+            synced.append(effect.subject)
+            return change()
+
+        copying.lay_out(followed, str(tmp_path / "copy"), unsynced)
+        with effects.watched(watch):
+            unsynced.sync()
+        assert sorted(synced) == sorted(str(tmp_path / "copy" / path) for path in self.FOLLOWED)
 
 
 class TestAnArchive:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import multiprocessing
 import os
 import shutil
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +19,21 @@ from tfx_janitor import effects
 from tfx_janitor.deletion import remove
 from tfx_janitor.effects import Effect
 from tfx_janitor.payload import saved_model
+from tfx_janitor.payload.tensor_bundle import Structure
 from tfx_janitor.payload.verification import Level
-from tfx_janitor.verified_pusher import copying, manifest, rename, versions
+from tfx_janitor.verified_pusher import content, copying, manifest, rename, versions
 from tfx_janitor.verified_pusher.content import Tree
 from tfx_janitor.verified_pusher.copying import Archive
 from tfx_janitor.verified_pusher.durability import Unsynced
 from tfx_janitor.verified_pusher.errors import ModelRefused, PushError
+from tfx_janitor.verified_pusher.growing import GrowingFiles
 from tfx_janitor.verified_pusher.manifest import Execution, Source
 from tfx_janitor.verified_pusher.options import PushOptions
 from tfx_janitor.verified_pusher.push import Push, push
 from tfx_janitor.verified_pusher.versions import Versioning
 
 from .conftest import NOON_MS, everything, flip_bit, version_names
+from .small_models import content_of
 
 pytestmark = pytest.mark.tfx
 
@@ -38,6 +43,10 @@ Models = Callable[[str], Path]
 
 def _content(version: Path | str) -> dict[str, bytes | None]:
     return {name: data for name, data in everything(Path(version)).items() if name != manifest.NAME}
+
+
+def _no_clone(*_: object) -> None:
+    raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
 
 
 def _only_the_corner(base: Path) -> bool:
@@ -294,16 +303,101 @@ class TestADamagedModel:
     def test_is_found_if_the_copy_is_what_is_damaged(
         self, model: Models, push_to: Pushes, base: Path, monkeypatch: pytest.MonkeyPatch, damaged: str
     ) -> None:
+        copy = copying._copy_bytes
+
+        def copy_badly(
+            size: int, source: int, target: int, path: str, grew: Callable[[str, int], None]
+        ) -> None:
+            copy(size, source, target, path, lambda path, written: None)
+            if path.endswith(damaged):
+                flip_bit(Path(path))
+            grew(path, size)
+
+        monkeypatch.setattr(copying, "_copy_bytes", copy_badly)
+        with pytest.raises(PushError, match=f"reads back differently: {damaged}"):
+            push_to(model("cats"))
+        assert _only_the_corner(base)
+
+
+class TestAModelThatIsVerifiedWhileItIsCopied:
+    @pytest.fixture(autouse=True)
+    def in_small_steps(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(copying, "_STEP", 100_000)
+        monkeypatch.setattr(copying, "_PIECE", 100_000)
+
+    def test_is_what_its_manifest_says(self, model: Models, push_to: Pushes) -> None:
+        source = model("large")
+        done = push_to(source)
+        assert done.content_digest == manifest.read(done.destination).content_digest == content_of(source)
+        assert _content(done.destination) == everything(source)
+
+    def test_needs_no_second_look_at_what_its_checksums_prove(
+        self, model: Models, push_to: Pushes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read: list[str] = []
+        digest_file = content.digest_file
+        monkeypatch.setattr(content, "digest_file", lambda file: read.append(file.path) or digest_file(file))
+        push_to(model("sharded"))
+        assert sum(path == "variables/variables.index" for path in read) == 2
+        assert not any(".data-" in path for path in read)
+
+    @pytest.mark.parametrize("name", ["large", "sharded"])
+    def test_is_refused_if_it_is_cut_short_meanwhile(
+        self, model: Models, push_to: Pushes, base: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        source = model(name)
+        shard = max(source.glob("variables/*.data-*"))
+        size = shard.stat().st_size
+        lay_out = copying.lay_out
+
+        def lay_out_and_be_overtaken(*arguments: Any) -> None:
+            lay_out(*arguments)
+            os.truncate(shard, size // 2)
+
+        monkeypatch.setattr(copying, "lay_out", lay_out_and_be_overtaken)
+        with pytest.raises(ModelRefused, match=f"{shard.name} changed while it was copied"):
+            push_to(source)
+        assert _only_the_corner(base)
+
+    def test_is_no_more_waited_for_when_the_disk_is_full(
+        self, model: Models, push_to: Pushes, base: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        by_hand = copying._step_by_hand
+
+        def until_full(source: int, target: int, position: int, path: str, buffer: memoryview) -> int:
+            if ".data-" in path and position >= 300_000:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return by_hand(source, target, position, path, buffer)
+
+        monkeypatch.setattr(copying, "_file_system", lambda device: "ext4")
+        monkeypatch.setattr(copying, "_step_by_hand", until_full)
+        monkeypatch.setattr(effects, "clone", _no_clone)
+        with pytest.raises(PushError, match="No space left on device; nothing became visible"):
+            push_to(model("large"))
+        assert _only_the_corner(base)
+
+    def test_is_compared_with_the_original_if_not_all_of_it_was_read(
+        self, model: Models, push_to: Pushes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source = model("cats")
+        monkeypatch.setattr(GrowingFiles, "digest", lambda *_: None)
+        assert push_to(source).content_digest == content_of(source)
+
+    def test_with_bytes_that_no_checksum_covers_is_compared(
+        self, model: Models, push_to: Pushes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source = model("cats")
+        structure = replace(saved_model.look(str(source)), variables=Structure())
+        monkeypatch.setattr(saved_model, "look", lambda path: structure)
         copy = copying.copy
 
         def copy_badly(tree: Tree, target: str, unsynced: Unsynced) -> None:
             copy(tree, target, unsynced)
-            flip_bit(Path(target) / damaged)
+            flip_bit(Path(target) / "variables" / "variables.data-00000-of-00001")
 
         monkeypatch.setattr(copying, "copy", copy_badly)
-        with pytest.raises(PushError, match=f"reads back differently: {damaged}"):
-            push_to(model("cats"))
-        assert _only_the_corner(base)
+        with pytest.raises(PushError, match=r"reads back differently: variables/variables\.data-"):
+            push_to(source)
 
 
 class TestAPlaceThatDoesNotFit:

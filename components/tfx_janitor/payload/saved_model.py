@@ -11,13 +11,14 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
-from tfx_janitor.payload import answers, filesystem, loading, protos, smoke, tensor_bundle
+from tfx_janitor.payload import answers, filesystem, loading, protos, smoke, tensor_bundle, tensor_checksum
 from tfx_janitor.payload.farm_fingerprint import fingerprint64
 from tfx_janitor.payload.smoke import SmokeTest
 from tfx_janitor.payload.verification import Damage, Level, Verification
@@ -74,6 +75,34 @@ def is_for_evaluation(path: str, model: str) -> bool:
     return os.path.relpath(model, path).split(os.sep)[0] in _EVALUATION
 
 
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What a look at a SavedModel tells without reading what lies in the shards of its variables.
+
+    Attributes:
+      damages: everything found wrong.
+      files: number of its files.
+      bytes: their apparent size together.
+      variables: of the variables' bundle, with file names relative to `variables/`.
+      tag_sets: of each of its graphs.
+    """
+
+    damages: tuple[Damage, ...]
+    files: int = 0
+    bytes: int = 0
+    variables: tensor_bundle.Structure = field(default_factory=tensor_bundle.Structure)
+    tag_sets: tuple[loading.Tags, ...] = ()
+
+    @property
+    def checksummed(self) -> frozenset[str]:
+        """Files, relative to the SavedModel, of which each byte has a checksum of 32 bits."""
+        return frozenset(f"{_VARIABLES}/{shard}" for shard in self.variables.checksummed)
+
+    def verification(self, path: str) -> Verification:
+        """The same as the outcome of a verification that looked no deeper."""
+        return _verification(path, Level.STRUCTURE, self, self.damages)
+
+
 def verify(path: str, level: Level, smoke_test: SmokeTest = smoke.WARM_UP) -> Verification:
     """Checks one SavedModel.
 
@@ -96,6 +125,11 @@ def verify(path: str, level: Level, smoke_test: SmokeTest = smoke.WARM_UP) -> Ve
     Raises:
       SmokeTestError: the examples of the smoke test cannot be read.
     """
+    return prove(path, look(path), level, smoke_test)
+
+
+def look(path: str) -> Structure:
+    """Checks the structure of one SavedModel; see `verify`."""
     damages: list[Damage] = []
     found: dict[str, os.stat_result] = {}
     try:
@@ -107,34 +141,62 @@ def verify(path: str, level: Level, smoke_test: SmokeTest = smoke.WARM_UP) -> Ve
         where = os.path.relpath(error.filename, path) if isinstance(error.filename, str) else "."
         damages.append(Damage(where, filesystem.reason(error)))
         if where == ".":
-            return Verification(path, KIND, level, tuple(damages), 0, 0, 0)
+            return Structure(tuple(damages))
     fingerprint, problems = _fingerprint(path, found)
     damages += problems
     graph, problems = _graph(path, found, fingerprint)
     damages += problems
     if graph is not None:
         damages += _assets(graph, found)
-    problems, tensors = _variables(path, found, graph, fingerprint, level)
+    problems, variables = _variables(path, found, graph, fingerprint)
     damages += problems
-    if level.loads and not damages:
-        damages += _loading(path, _tag_sets(graph), smoke_test if level is Level.SMOKE else None)
     size = sum(status.st_size for status in found.values())
-    return Verification(path, KIND, level, tuple(dict.fromkeys(damages)), len(found), size, tensors)
+    tag_sets = () if graph is None else tuple(_tag_sets(graph))
+    return Structure(tuple(damages), len(found), size, variables, tag_sets)
 
 
-def checksummed_files(path: str) -> frozenset[str]:
-    """Files of which a verification at level CHECKSUMS compares each byte with a checksum of 32 bits.
+def prove(
+    path: str,
+    structure: Structure,
+    level: Level,
+    smoke_test: SmokeTest = smoke.WARM_UP,
+    read: tensor_checksum.Read = tensor_checksum.pread,
+) -> Verification:
+    """Goes on where `look` ended; see `verify`.
+
+    Args:
+      path: one SavedModel's directory.
+      structure: of this SavedModel, or of one of which each file but the variables' shards was copied here.
+      level: how deep to look.
+      smoke_test: what is asked at level SMOKE.
+      read: reads the variables' shards, each from front to back.
 
     Raises:
-      ReadError: the variables cannot be read.
+      SmokeTestError: the examples of the smoke test cannot be read.
     """
-    if not os.path.lexists(os.path.join(path, _INDEX)):
-        return frozenset()
-    shards = tensor_bundle.checksummed_shards(os.path.join(path, _VARIABLES), "variables")
-    return frozenset(f"{_VARIABLES}/{shard}" for shard in shards)
+    damages = list(structure.damages)
+    if level is not Level.STRUCTURE:
+        damages += _in_variables(
+            tensor_bundle.compare(os.path.join(path, _VARIABLES), structure.variables, read)
+        )
+    if level.loads and not damages:
+        damages += _loading(path, structure.tag_sets, smoke_test if level is Level.SMOKE else None)
+    return _verification(path, level, structure, damages)
 
 
-def _loading(path: str, tag_sets: list[loading.Tags], smoke_test: SmokeTest | None) -> Iterator[Damage]:
+def _verification(path: str, level: Level, structure: Structure, damages: Iterable[Damage]) -> Verification:
+    return Verification(
+        path,
+        KIND,
+        level,
+        tuple(dict.fromkeys(damages)),
+        structure.files,
+        structure.bytes,
+        structure.variables.tensors,
+    )
+
+
+def _loading(path: str, tag_sets: Sequence[loading.Tags], smoke_test: SmokeTest | None) -> Iterator[Damage]:
     if smoke_test is not None:
         if damage := answers.ask(path, tag_sets, smoke_test):
             yield damage
@@ -142,11 +204,9 @@ def _loading(path: str, tag_sets: list[loading.Tags], smoke_test: SmokeTest | No
         yield Damage(".", problem)
 
 
-def _tag_sets(graph: Any) -> list[loading.Tags]:
-    return [
-        tuple(sorted(os.fsdecode(tag) for tag in meta_graph.meta_info_def.tags))
-        for meta_graph in graph.meta_graphs
-    ]
+def _tag_sets(graph: Any) -> Iterator[loading.Tags]:
+    for meta_graph in graph.meta_graphs:
+        yield tuple(sorted(os.fsdecode(tag) for tag in meta_graph.meta_info_def.tags))
 
 
 def _directories(path: str) -> list[str]:
@@ -234,14 +294,14 @@ def _assets(graph: Any, found: Mapping[str, os.stat_result]) -> Iterator[Damage]
 
 
 def _variables(
-    path: str, found: Mapping[str, os.stat_result], graph: Any, fingerprint: Any, level: Level
-) -> tuple[list[Damage], int]:
+    path: str, found: Mapping[str, os.stat_result], graph: Any, fingerprint: Any
+) -> tuple[list[Damage], tensor_bundle.Structure]:
     if _INDEX not in found:
         left = any(name.startswith(f"{_VARIABLES}/") for name in found)
         needed = left or bool(fingerprint is not None and fingerprint.checkpoint_hash)
         if needed or (graph is not None and _has_variables(graph)):
-            return [Damage(_INDEX, "is missing, but the graph has variables")], 0
-        return [], 0
+            return [Damage(_INDEX, "is missing, but the graph has variables")], tensor_bundle.Structure()
+        return [], tensor_bundle.Structure()
     damages: list[Damage] = []
     if fingerprint is not None and fingerprint.checkpoint_hash:
         try:
@@ -250,10 +310,13 @@ def _variables(
                 damages.append(Damage(_INDEX, f"does not match its fingerprint in {_FINGERPRINT}"))
         except filesystem.ReadError as error:
             damages.append(Damage(_INDEX, str(error)))
-    directory = os.path.join(path, _VARIABLES)
-    problems, tensors = tensor_bundle.verify(directory, "variables", level)
-    damages += [Damage(f"{_VARIABLES}/{found.file}", found.problem, found.tensor) for found in problems]
-    return damages, tensors
+    structure = tensor_bundle.look(os.path.join(path, _VARIABLES), "variables")
+    return [*damages, *_in_variables(structure.damages)], structure
+
+
+def _in_variables(damages: Iterable[Damage]) -> Iterator[Damage]:
+    for damage in damages:
+        yield Damage(f"{_VARIABLES}/{damage.file}", damage.problem, damage.tensor)
 
 
 def _has_variables(graph: Any) -> bool:

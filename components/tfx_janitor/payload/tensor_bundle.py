@@ -15,7 +15,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import Any
 
@@ -85,6 +85,23 @@ class Index:
     tensors: tuple[Tensor, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What a look at a bundle's index and at the sizes of its shards tells.
+
+    Attributes:
+      damages: with file names relative to the bundle's directory.
+      tensors: how many the index lists.
+      held: the tensors whose bytes can be read, by the shard that holds them, in order of their offsets.
+      checksummed: the shards of which each byte belongs to a tensor, and so to a checksum.
+    """
+
+    damages: tuple[Damage, ...] = ()
+    tensors: int = 0
+    held: Mapping[str, Sequence[Tensor]] = field(default_factory=dict)
+    checksummed: frozenset[str] = frozenset()
+
+
 class UnsoundIndex(filesystem.ReadError):
     """An index that is readable but not sound; names the tensor when it is one tensor's entry."""
 
@@ -133,35 +150,57 @@ def verify(directory: str, name: str, level: Level) -> tuple[tuple[Damage, ...],
     Returns:
       The damages, with file names relative to the directory, and the number of tensors in the index.
     """
+    structure = look(directory, name)
+    if level is Level.STRUCTURE:
+        return structure.damages, structure.tensors
+    return (*structure.damages, *compare(directory, structure)), structure.tensors
+
+
+def look(directory: str, name: str) -> Structure:
+    """Checks a bundle's index, and its shards against it, without reading them; arguments as of `verify`."""
     try:
         present = filesystem.entries(directory)
         index = read_index(os.path.join(directory, name + INDEX))
     except filesystem.ReadError as error:
         tensor = error.tensor if isinstance(error, UnsoundIndex) else None
-        return (Damage(name + INDEX, str(error), tensor),), 0
+        return Structure((Damage(name + INDEX, str(error), tensor),))
     damages = list(_missing(name, index.shards, present))
     ordered = sorted(index.tensors, key=lambda tensor: (tensor.shard, tensor.offset, tensor.size))
-    held = {shard: list(tensors) for shard, tensors in groupby(ordered, key=lambda tensor: tensor.shard)}
+    listed = {shard: list(tensors) for shard, tensors in groupby(ordered, key=lambda tensor: tensor.shard)}
+    held: dict[str, Sequence[Tensor]] = {}
+    checksummed: set[str] = set()
     for shard in _shards_present(name, index.shards, present):
-        file = shard_name(name, shard, index.shards)
-        damages += _verify_shard(os.path.join(directory, file), file, held.get(shard, []), level)
-    return tuple(damages), len(index.tensors)
+        file, tensors = shard_name(name, shard, index.shards), listed.get(shard, [])
+        problems, held[file] = _look_at_shard(os.path.join(directory, file), file, tensors)
+        damages += problems
+        if _filled(tensors) == present[file].st_size:
+            checksummed.add(file)
+    return Structure(tuple(damages), len(index.tensors), held, frozenset(checksummed))
 
 
-def checksummed_shards(directory: str, name: str) -> frozenset[str]:
-    """The shards of which each byte belongs to a tensor, and so to a checksum in the index; their file names.
+def compare(
+    directory: str, structure: Structure, read: tensor_checksum.Read = tensor_checksum.pread
+) -> Iterator[Damage]:
+    """Compares every tensor's bytes with their checksum.
 
-    Raises:
-      ReadError: the index or the directory cannot be read.
+    Args:
+      directory: where the shards lie.
+      structure: of the bundle, be it of this one or of the one that this is a copy of.
+      read: reads the shards, each from front to back.
     """
-    present = filesystem.entries(directory)
-    index = read_index(os.path.join(directory, name + INDEX))
-    filled = dict.fromkeys(_shards_present(name, index.shards, present), 0)
-    for tensor in sorted(index.tensors, key=lambda tensor: (tensor.shard, tensor.offset, tensor.size)):
-        if tensor.offset == filled.get(tensor.shard):
-            filled[tensor.shard] += tensor.size
-    files = {shard_name(name, shard, index.shards): size for shard, size in filled.items()}
-    return frozenset(file for file, size in files.items() if present[file].st_size == size)
+    for file, tensors in structure.held.items():
+        path = os.path.join(directory, file)
+        try:
+            with filesystem.opened(path) as (descriptor, _):
+                shard = tensor_checksum.Shard(path, descriptor, read)
+                for tensor in tensors:
+                    problem = shard.problem(
+                        tensor.dtype, tensor.elements, tensor.offset, tensor.size, tensor.crc
+                    )
+                    if problem is not None:
+                        yield Damage(file, problem, tensor.key)
+        except filesystem.ReadError as error:
+            yield Damage(file, str(error))
 
 
 def _index(table: Iterator[tuple[bytes, bytes]]) -> Index:
@@ -262,33 +301,42 @@ def _shards_present(name: str, shards: int, present: Mapping[str, os.stat_result
     )
 
 
-def _verify_shard(path: str, file: str, tensors: Sequence[Tensor], level: Level) -> Iterator[Damage]:
-    """Checks one shard against its tensors, which come in order of their offsets."""
+def _filled(tensors: Sequence[Tensor]) -> int:
+    """How many bytes a shard's tensors, in order of their offsets, fill from its start on without a gap."""
+    end = 0
+    for tensor in tensors:
+        if tensor.offset == end:
+            end += tensor.size
+    return end
+
+
+def _look_at_shard(path: str, file: str, tensors: Sequence[Tensor]) -> tuple[list[Damage], Sequence[Tensor]]:
+    """Checks one shard against its tensors, which come in order of their offsets; gives those it holds."""
     try:
-        with filesystem.opened(path) as (descriptor, size):
-            end = max((tensor.offset + tensor.size for tensor in tensors), default=0)
-            beyond = [tensor for tensor in tensors if tensor.offset + tensor.size > size]
-            if beyond:
-                cut = f" and {len(beyond) - 1:,} more are cut off" if len(beyond) > 1 else " is cut off"
-                yield Damage(file, f"is {in_bytes(end - size)} too short: a tensor{cut}", beyond[0].key)
-            elif size > end:
-                yield Damage(file, f"is {in_bytes(size - end)} too long: the index accounts for {end:,}")
-            shard = tensor_checksum.Shard(descriptor)
-            position = 0
-            for tensor in tensors:
-                if tensor.size and tensor.offset < position:
-                    # No writer shares bytes between tensors; without this check a small index could have the
-                    # same gigabytes read a million times.
-                    yield Damage(file, "holds a tensor that overlaps the one before it", tensor.key)
-                    continue
-                position = tensor.offset + tensor.size
-                if level is Level.STRUCTURE or position > size:
-                    continue
-                problem = shard.problem(tensor.dtype, tensor.elements, tensor.offset, tensor.size, tensor.crc)
-                if problem is not None:
-                    yield Damage(file, problem, tensor.key)
+        with filesystem.opened(path) as (_, size):
+            pass
     except filesystem.ReadError as error:
-        yield Damage(file, str(error))
+        return [Damage(file, str(error))], ()
+    damages: list[Damage] = []
+    end = max((tensor.offset + tensor.size for tensor in tensors), default=0)
+    beyond = [tensor for tensor in tensors if tensor.offset + tensor.size > size]
+    if beyond:
+        cut = f" and {len(beyond) - 1:,} more are cut off" if len(beyond) > 1 else " is cut off"
+        damages.append(Damage(file, f"is {in_bytes(end - size)} too short: a tensor{cut}", beyond[0].key))
+    elif size > end:
+        damages.append(Damage(file, f"is {in_bytes(size - end)} too long: the index accounts for {end:,}"))
+    held: list[Tensor] = []
+    position = 0
+    for tensor in tensors:
+        if tensor.size and tensor.offset < position:
+            # No writer shares bytes between tensors; without this check a small index could have the same
+            # gigabytes read a million times.
+            damages.append(Damage(file, "holds a tensor that overlaps the one before it", tensor.key))
+            continue
+        position = tensor.offset + tensor.size
+        if position <= size:
+            held.append(tensor)
+    return damages, held
 
 
 def _text(key: bytes) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from crc32c import crc32c
 
@@ -24,6 +24,9 @@ _STRING, _VARIANT = 7, 21
 _BUFFER_BYTES = 1 << 20
 """Large enough that crc32c lets other threads run meanwhile (from 32 KiB on), small enough for the cache."""
 
+Read = Callable[[str, int, memoryview, int], int]
+"""Reads as `pread` does: path, descriptor, buffer and position give the number of bytes that were read."""
+
 _MISMATCH = "has bytes that do not match their checksum"
 _MALFORMED = "has bytes that are not laid out as their type is"
 
@@ -32,11 +35,18 @@ class _Malformed(Exception):
     """Bytes that contradict their own lengths."""
 
 
+def pread(_path: str, descriptor: int, buffer: memoryview, position: int) -> int:
+    """Reads what is there."""
+    return os.preadv(descriptor, [buffer], position)
+
+
 class Shard:
     """A window of fixed size that moves over one open data file. Not for several threads at once."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, path: str, descriptor: int, read: Read = pread) -> None:
+        self._path = path
         self._descriptor = descriptor
+        self._read = read
         # Anonymous memory starts at a page. Into a bytearray, which does not, the kernel copies up to 4 times
         # slower.
         self._buffer = memoryview(mmap.mmap(-1, _BUFFER_BYTES))
@@ -71,7 +81,7 @@ class Shard:
     def at(self, position: int, most: int) -> memoryview:
         """Between one and `most` bytes from a position on, valid until the next call."""
         if not self._start <= position < self._end:
-            count = os.preadv(self._descriptor, [self._buffer], position)
+            count = self._read(self._path, self._descriptor, self._buffer, position)
             if not count:
                 raise ReadError(f"ended at {position:,} while it was read")
             self._start, self._end = position, position + count

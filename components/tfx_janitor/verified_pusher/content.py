@@ -10,7 +10,7 @@ import json
 import os
 import stat
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from blake3 import blake3
 
@@ -62,6 +62,11 @@ class Tree:
     files: tuple[FoundFile, ...]
     directories: tuple[str, ...]
     has_links: bool
+
+    def split(self, paths: Collection[str]) -> tuple[Tree, tuple[FoundFile, ...]]:
+        """The listing without some files, and those files."""
+        rest = tuple(file for file in self.files if file.path not in paths)
+        return replace(self, files=rest), tuple(file for file in self.files if file.path in paths)
 
 
 DIGEST_KIND = "blake3:"

@@ -1,9 +1,11 @@
 """Copying a model in as few passes over its bytes as still prove that the copy is the model.
 
-The system copies: it lets the copy share the blocks of the original where the file system can (btrfs, XFS),
-or moves the bytes without showing them to us, or we read and write them. Whoever copies digests the original
-at the same time, with `content.digest`; `read_back` then compares the copy with those digests, except what
-the model's own checksums have proven of the copy already.
+The copy shares the blocks of the original where the file system can (btrfs, XFS). Where the file system has
+another way of its own, the system moves the bytes without showing them to us; else we read and write them.
+
+Whoever copies digests the original at the same time, with `content.digest`, and `read_back` compares the copy
+with those digests. Files that the model's own checksums cover are read only once, and in the copy: `lay_out`
+gives them their sizes, `fill` their bytes, and while it does they are verified and digested.
 
 The copy is read back through the file system, as its readers will read it, not past the memory in which the
 system keeps it: of what a disk does with bytes that it has confirmed, no look right after tells anything.
@@ -11,11 +13,14 @@ system keeps it: of what a disk does with bytes that it has confirmed, no look r
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import errno
+import functools
 import logging
+import mmap
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 
 from tfx_janitor import effects
 from tfx_janitor.verified_pusher import content
@@ -23,8 +28,15 @@ from tfx_janitor.verified_pusher.content import ContentFile, FoundFile, Tree
 from tfx_janitor.verified_pusher.durability import Unsynced, make_directories
 from tfx_janitor.verified_pusher.errors import ModelRefused, PushError
 
-_STEP = 16 << 20
-"""Bytes after which the disk is asked to start writing."""
+_STEP = 4 << 20
+"""Bytes that the system is asked to copy at once."""
+
+_PIECE = 1 << 20
+"""Bytes that are read and written at once: few enough for the cache of one core."""
+
+# File systems that leave copy_file_range to the kernel, which then copies a few pages at once: larger pieces
+# take less time. Others know better, above all those whose server copies by itself.
+_COPYING_PAGE_BY_PAGE = frozenset(("ext4", "xfs"))
 
 # What says that another way is needed, not that something failed.
 _NOT_THIS_WAY = frozenset(
@@ -67,6 +79,46 @@ def copy(tree: Tree, target: str, unsynced: Unsynced) -> None:
         _copy_file(file, os.path.join(target, file.path), unsynced)
 
 
+def lay_out(files: Iterable[FoundFile], target: str, unsynced: Unsynced) -> None:
+    """Makes files of a listed model in its copy, of the right sizes but without their bytes.
+
+    Raises:
+      As `copy`.
+    """
+    for file in files:
+        path = os.path.join(target, file.path)
+        descriptor = effects.create(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
+        try:
+            effects.truncate(descriptor, file.size, path)
+        finally:
+            os.close(descriptor)
+        unsynced.add(path)
+
+
+def fill(files: Iterable[FoundFile], target: str, grew: Callable[[str, int], None]) -> None:
+    """Copies the bytes of files that were laid out.
+
+    Args:
+      files: of the original.
+      target: directory of the copy.
+      grew: is told the path of a file, and how many of its bytes are there.
+
+    Raises:
+      As `copy`.
+    """
+    for file in files:
+        path = os.path.join(target, file.path)
+        source_fd = content.open_regular(file.real_path)
+        try:
+            target_fd = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                _copy_bytes(file.size, source_fd, target_fd, path, grew)
+            finally:
+                os.close(target_fd)
+        finally:
+            os.close(source_fd)
+
+
 def archive(tree: Tree, target: str, way: Archive, unsynced: Unsynced) -> Archive:
     """Gives a listed model a second place, in a way or in the next best one.
 
@@ -104,21 +156,27 @@ def refuse_changed(tree: Tree) -> None:
             )
 
 
-def read_back(target: str, expected: tuple[ContentFile, ...], *, proven: Collection[str] = ()) -> None:
+def read_back(target: str, expected: Collection[ContentFile], *, unread: Collection[FoundFile] = ()) -> None:
     """Proves that a copy holds exactly the expected files.
 
     Args:
-      proven: paths of files whose bytes need no other look.
+      target: directory of the copy.
+      expected: its files.
+      unread: its other files, of which only paths and sizes are compared.
 
     Raises:
       PushError: it does not; the message names the first file that differs.
       OSError: the copy cannot be read.
     """
-    known = {(file.path, file.size): file for file in expected if file.path in proven}
-    found = {
-        known.get((file.path, file.size)) or content.digest_file(file) for file in content.scan(target).files
-    }
-    if differing := sorted({file.path for file in found ^ set(expected)}):
+    missing = {(file.path, file.size) for file in unread}
+    found: set[ContentFile] = set()
+    for file in content.scan(target).files:
+        if (file.path, file.size) in missing:
+            missing.remove((file.path, file.size))
+        else:
+            found.add(content.digest_file(file))
+    differing = sorted({file.path for file in found ^ set(expected)} | {path for path, _ in missing})
+    if differing:
         raise PushError(
             f"what was written to {target} reads back differently: {differing[0]} and {len(differing) - 1} "
             "more; check the disk and the file system, then run the push again"
@@ -159,13 +217,25 @@ def _copy_file(file: FoundFile, target: str, unsynced: Unsynced) -> None:
     try:
         target_fd = effects.create(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
         try:
-            if file.size and not _clone(source_fd, target_fd, target):
-                _transfer(source_fd, target_fd, target)
+            _copy_bytes(file.size, source_fd, target_fd, target, _tell_nobody)
         finally:
             os.close(target_fd)
     finally:
         os.close(source_fd)
     unsynced.add(target)
+
+
+def _tell_nobody(_path: str, _written: int) -> None:
+    pass
+
+
+def _copy_bytes(
+    size: int, source_fd: int, target_fd: int, target: str, grew: Callable[[str, int], None]
+) -> None:
+    if size and _clone(source_fd, target_fd, target):
+        grew(target, size)
+    elif size:
+        _transfer(source_fd, target_fd, target, grew)
 
 
 def _clone(source_fd: int, target_fd: int, target: str) -> bool:
@@ -179,25 +249,52 @@ def _clone(source_fd: int, target_fd: int, target: str) -> bool:
     return True
 
 
-def _transfer(source_fd: int, target_fd: int, target: str) -> None:
+def _transfer(source_fd: int, target_fd: int, target: str, grew: Callable[[str, int], None]) -> None:
     """Copies all bytes, and lets the disk write while more are copied."""
+    by_system = _file_system(os.fstat(target_fd).st_dev) not in _COPYING_PAGE_BY_PAGE
+    # Anonymous memory starts at a page, as the kernel's own copies do.
+    buffer = memoryview(mmap.mmap(-1, _PIECE))
     position = 0
-    while count := _transfer_some(source_fd, target_fd, position, target):
+    while True:
+        count = _step_by_system(source_fd, target_fd, position, target) if by_system else 0
+        if not count:
+            # Some file systems answer 0 without having copied anything.
+            by_system = False
+            count = _step_by_hand(source_fd, target_fd, position, target, buffer)
+        if not count:
+            return
         # Of pages that are not on disk yet this drops none: it has the system begin to write them.
         os.posix_fadvise(target_fd, position, count, os.POSIX_FADV_DONTNEED)
         position += count
+        grew(target, position)
 
 
-def _transfer_some(source_fd: int, target_fd: int, position: int, target: str) -> int:
+def _step_by_system(source_fd: int, target_fd: int, position: int, target: str) -> int:
     try:
-        # Some file systems answer 0 without having copied anything.
-        if count := effects.copy_range(source_fd, target_fd, _STEP, position, target):
-            return count
+        return effects.copy_range(source_fd, target_fd, _STEP, position, target)
     except OSError as error:
         if error.errno not in _NOT_THIS_WAY:
             raise
-    chunk = os.pread(source_fd, content.CHUNK, position)
-    if chunk:
+        return 0
+
+
+def _step_by_hand(source_fd: int, target_fd: int, position: int, target: str, buffer: memoryview) -> int:
+    if count := os.preadv(source_fd, [buffer], position):
         os.lseek(target_fd, position, os.SEEK_SET)
-        effects.write(target_fd, chunk, target)
-    return len(chunk)
+        effects.write(target_fd, buffer[:count], target)
+    return count
+
+
+@functools.cache
+def _file_system(device: int) -> str:
+    """What the kernel calls the file system with a device number, such as "ext4"; "" if it does not say."""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    with (
+        contextlib.suppress(OSError),
+        open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts,
+    ):
+        for mount in mounts:
+            before, _, after = mount.partition(" - ")
+            if before.split(" ", 3)[2] == number:
+                return after.split(" ", 1)[0]
+    return ""

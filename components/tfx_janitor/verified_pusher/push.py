@@ -1,8 +1,9 @@
 """The push: prove a model, then show it to model servers, whole and at once.
 
     scan          refuse what is no model before anything is touched
-    stage         copy every file into a place that no model server looks at, digest the original meanwhile
-    prove         verify the copy at the level asked for; read back what no checksum of the model's own proves
+    stage         copy every file into a place that no model server looks at
+    prove         verify the copy at the level asked for, right behind the copying; compare with the original
+                  what no checksum of the model's own proves
     archive       give it a second place, at the PushedModel's own URI
     publish       under the lock of the base directory: number it, write the manifest, rename it once
     retire        under the same lock: take versions beyond `keep_versions` out of service
@@ -17,16 +18,18 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from tfx_janitor.payload import places, saved_model
+from tfx_janitor.payload.saved_model import Structure
 from tfx_janitor.payload.verification import Damage, Level, Verification
 from tfx_janitor.verified_pusher import content, copying, manifest, rename, retirement, versions
-from tfx_janitor.verified_pusher.content import ContentFile, Tree
+from tfx_janitor.verified_pusher.content import ContentFile, FoundFile, Tree
 from tfx_janitor.verified_pusher.copying import Archive
 from tfx_janitor.verified_pusher.durability import Unsynced
 from tfx_janitor.verified_pusher.errors import ManifestError, ModelRefused, PushError
+from tfx_janitor.verified_pusher.growing import GrowingFiles
 from tfx_janitor.verified_pusher.manifest import Execution, Manifest, Rollback, Source, Verified
 from tfx_janitor.verified_pusher.options import PushOptions
 from tfx_janitor.verified_pusher.retirement import Retirement
@@ -63,7 +66,7 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class _Proven:
-    """A staged model that was verified, is on disk, and is what the model was."""
+    """A staged model that was verified, and is what the model was."""
 
     path: str
     files: tuple[ContentFile, ...]
@@ -117,9 +120,9 @@ def push(
     )
     unsynced = Unsynced()
     try:
-        tree = _scan_source(model)
+        tree, structure = _scan_source(model)
         with stage(corner, unsynced) as staged:
-            proven = _prove(model, tree, staged, options)
+            proven = _prove(model, tree, structure, staged, options, unsynced)
             archived = Archive.NONE
             if archive_path is not None:
                 archived = _archive(proven, archive_path, options.archive, unsynced)
@@ -168,44 +171,87 @@ def _refuse_inside_model(model: str, place: str) -> None:
         raise PushError(f"expected to push to a place outside the model, but {place} lies in {model}")
 
 
-def _scan_source(model: str) -> Tree:
+def _scan_source(model: str) -> tuple[Tree, Structure | None]:
+    """Lists a model and looks at its structure, unless links forbid that."""
     if not os.path.isdir(model):
         raise ModelRefused(
             f"there is no model at {model}; nothing was pushed. Check that the Trainer exported one"
         )
     # A version that is pushed again brings the manifest of its first push, which is not part of the model.
     tree = content.scan(model, without=(manifest.NAME,))
-    # Structure alone is cheap and catches what should not even be copied. For verification a link is damage;
-    # in the copy it is a file, and the copy is what is verified in any case.
-    if not tree.has_links:
-        _refuse_damaged(model, saved_model.verify(model, Level.STRUCTURE))
-    return tree
+    # For verification a link is damage; in the copy it is a file, and the copy is what is verified then.
+    if tree.has_links:
+        return tree, None
+    # Structure alone is cheap and catches what should not even be copied.
+    structure = saved_model.look(model)
+    _refuse_damaged(model, structure.verification(model))
+    return tree, structure
 
 
-def _prove(model: str, tree: Tree, staged: str, options: PushOptions) -> _Proven:
+def _prove(
+    model: str,
+    tree: Tree,
+    structure: Structure | None,
+    staged: str,
+    options: PushOptions,
+    unsynced: Unsynced,
+) -> _Proven:
     """Copies a model, and proves that the copy is whole and is the model.
 
-    The original is digested while the system copies it, the copy verified while the disk writes it.
+    What the model's own checksums prove is verified and digested in the copy, while that grows. Of all else
+    the original is digested meanwhile, and the copy compared with it.
     """
-    unsynced = Unsynced()
+    level = options.level
+    rest, followed = tree.split(
+        () if structure is None or level is Level.STRUCTURE else structure.checksummed
+    )
+    growing = GrowingFiles(os.path.join(staged, file.path) for file in followed)
     with ThreadPoolExecutor(3, thread_name_prefix="push") as crew:
-        digesting = crew.submit(content.digest, tree)
-        copying.copy(tree, staged, unsynced)
-        syncing = crew.submit(unsynced.sync)
-        checksummed = crew.submit(saved_model.checksummed_files, staged)
-        verification = saved_model.verify(staged, options.level, options.smoke_test)
-        # A copy that is damaged is read back as a whole: is it the disk that is to blame, or the model?
-        proven = checksummed.result() if _has_proven_tensors(verification) else ()
-        files = digesting.result()
-        syncing.result()
-    copying.refuse_changed(tree)
-    copying.read_back(staged, files, proven=proven)
-    _refuse_damaged(model, verification)
-    return _Proven(staged, files, Verified(options.level.value, verification.kind, verification.tensors))
+        digesting = crew.submit(content.digest, rest)
+        copying.copy(rest, staged, unsynced)
+        copying.lay_out(followed, staged, unsynced)
+        with growing:
+            if structure is None:
+                proving = crew.submit(saved_model.verify, staged, level, options.smoke_test)
+            else:
+                # Everything that the structure was read from is compared with the original.
+                proving = crew.submit(
+                    saved_model.prove, staged, structure, level, options.smoke_test, growing.read
+                )
+            comparing = crew.submit(_compare, staged, digesting, followed)
+            copying.fill(followed, staged, growing.grew)
+        copying.refuse_changed(tree)
+        files = comparing.result()
+        verification = proving.result()
+        digests = _digests(followed, staged, growing)
+        if not verification.whole or digests is None:
+            # Is it the disk that is to blame, or the model?
+            digests = tuple(content.digest_file(file) for file in followed)
+            copying.read_back(staged, (*files, *digests))
+            _refuse_damaged(model, verification)
+    verified = Verified(level.value, verification.kind, verification.tensors)
+    return _Proven(staged, tuple(sorted((*files, *digests))), verified)
 
 
-def _has_proven_tensors(verification: Verification) -> bool:
-    return verification.whole and verification.level is not Level.STRUCTURE
+def _compare(
+    staged: str, digesting: Future[tuple[ContentFile, ...]], followed: tuple[FoundFile, ...]
+) -> tuple[ContentFile, ...]:
+    """Compares the files that are not followed with the digests of the original, which it gives."""
+    files = digesting.result()
+    copying.read_back(staged, files, unread=followed)
+    return files
+
+
+def _digests(
+    followed: tuple[FoundFile, ...], staged: str, growing: GrowingFiles
+) -> tuple[ContentFile, ...] | None:
+    """What was read of the copy while it grew; None if some of it was not."""
+    taken = [
+        (file.path, file.size, growing.digest(os.path.join(staged, file.path), file.size))
+        for file in followed
+    ]
+    whole = tuple(ContentFile(path, size, digest) for path, size, digest in taken if digest is not None)
+    return whole if len(whole) == len(followed) else None
 
 
 def _refuse_damaged(model: str, verification: Verification) -> None:
@@ -249,7 +295,7 @@ def _publish(
         number = versions.following(described.version, [*used, versions.read_highest(corner.record)])
         manifest.write(staged, replace(described, version=number), unsynced)
         # Recorded before it is used: a crash in between costs a number, the other order could use one twice.
-        # From here on manifest and record are on disk.
+        # From here on the model, its manifest and the record are on disk.
         versions.write_highest(corner.record, number, unsynced)
         target = os.path.join(corner.base, str(number))
         try:
