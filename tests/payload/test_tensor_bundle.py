@@ -247,6 +247,14 @@ def test_tensors_that_share_bytes_are_not_read_over_and_over(tmp_path: Path) -> 
     assert {damage.problem for damage in found} == {"holds a tensor that overlaps the one before it"}
 
 
+def test_a_shard_that_is_no_file_is_one_damage(tmp_path: Path) -> None:
+    directory = write(tmp_path, table([header(num_shards=1), entry(b"a", b"123")]), b"123")
+    (directory / "x.data-00000-of-00001").rename(directory / "elsewhere")
+    (directory / "x.data-00000-of-00001").symlink_to("elsewhere")
+    damage = Damage("x.data-00000-of-00001", "is a link, not a file")
+    assert damages(directory, "x", Level.STRUCTURE) == damages(directory, "x") == (damage,)
+
+
 def test_a_shard_has_checksums_of_all_its_bytes_unless_there_are_gaps(tmp_path: Path) -> None:
     tensors = [entry(b"a", b"12", shard_id=0), entry(b"b", b"3", shard_id=0, offset=2), entry(b"c", b"")]
     gap = [entry(b"d", b"1", shard_id=1), entry(b"e", b"2", shard_id=1, offset=2)]

@@ -189,6 +189,8 @@ def compare(
       read: reads the shards, each from front to back.
     """
     for file, tensors in structure.held.items():
+        if not tensors:
+            continue
         path = os.path.join(directory, file)
         try:
             with filesystem.opened(path) as (descriptor, _):
