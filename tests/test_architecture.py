@@ -46,6 +46,7 @@ THROUGH_THE_SEAM = {
     "deletion/remove.py: unlink": "what is in the trash goes, and checkpoints by their names",
     "payload/checkpoint_state.py: rename": "the new state takes the old one's place at once",
     "payload/checkpoint_state.py: unlink": "temporary files of its own",
+    "verified_pusher/copying.py: truncate": "gives a file that is being copied its size, before its bytes",
     "verified_pusher/rename.py: rename": "publishes a version, where the kernel lacks that flag",
     "verified_pusher/rename.py: rename_to_free_name": "publishes a version, and never replaces one",
     "verified_pusher/versions.py: rename": "the new record of versions takes the old one's place at once",
