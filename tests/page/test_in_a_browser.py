@@ -85,6 +85,20 @@ def test_the_keyboard_goes_from_row_to_row_opens_one_and_comes_back(opened: Visi
     expect(opened.page.locator(f"#decisions-table [data-id='{second}']")).to_be_focused(timeout=PATIENCE_MS)
 
 
+def test_rows_stay_when_the_table_comes_into_sight_and_fit_when_the_window_shrinks(opened: Visit) -> None:
+    row = opened.page.locator("#decisions-table .tabulator-row").first
+    before = row.element_handle()
+    assert before is not None
+    wide = before.evaluate("row => row.offsetWidth")
+    opened.page.evaluate("scrollTo(0, 0)")
+    row.scroll_into_view_if_needed()
+    opened.page.locator("#decisions-table [data-id]").first.focus()
+    opened.page.set_viewport_size({"width": 1240, "height": 700})
+    expect(row).not_to_have_js_property("offsetWidth", wide, timeout=PATIENCE_MS)
+    assert before.evaluate("row => row.isConnected")
+    expect(opened.page.locator("#decisions-table [data-id]").first).to_be_focused()
+
+
 def test_a_heading_sorts_by_the_keyboard(opened: Visit) -> None:
     ids = opened.ids()
     for expected in ("ascending", "descending"):

@@ -42,10 +42,12 @@ class DecisionTable {
     this.known = Object.fromEntries(["pipeline", "node", "type"].map((name) => [name, this.suggest(name)]));
     this.table = new Tabulator("#decisions-table", {
       data: this.lines, index: "id", height: "34rem", rowHeight: ROW_HEIGHT, layout: "fitColumns", nestedFieldSeparator: false,
+      // By itself it would draw its rows anew whenever it comes into sight: the row that is clicked or has the focus is gone.
+      autoResize: false,
       placeholder: "No artifact matches.", initialFilter: [{ field: this.matching() }], columns: this.columns(),
       columnDefaults: { resizable: true, headerSortStartingDir: "asc" },
     });
-    this.ready = new Promise((resolve) => this.table.on("tableBuilt", resolve)).then(tellRoles);
+    this.ready = new Promise((resolve) => this.table.on("tableBuilt", resolve)).then(tellRoles).then(() => addEventListener("resize", () => this.fit()));
     this.table.on("rowClick", (event, row) => this.opens(row));
     this.table.on("renderComplete", () => this.tell(this.table.getDataCount("active")));
     this.table.on("dataSorted", () => (this.current = null));
@@ -100,6 +102,15 @@ class DecisionTable {
     await this.table.scrollToRow(next, "nearest", false).catch(() => {});
     this.mark(next);
     next.getElement().querySelector("[data-id]")?.focus({ preventScroll: true });
+  }
+
+  fit() {
+    clearTimeout(this.fitting);
+    this.fitting = setTimeout(() => {
+      const focused = document.activeElement.closest("#decisions-table [data-id]")?.dataset.id;
+      this.table.redraw();
+      if (focused) document.querySelector(`#decisions-table [data-id="${focused}"]`)?.focus({ preventScroll: true });
+    }, 100);
   }
 
   // Names to choose from; a filter that is one of them wants just that one.
