@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from tfx_janitor.retention.plan import CheckpointDecision, Decision, Orphan, Plan, Verdict
 from tfx_janitor.retention.timestamps import to_iso
 
 SCHEMA = "tfx-janitor/comparison/v1"
+
+_Told = TypeVar("_Told")
 
 Standing = Verdict | Literal["ungoverned"]
 """A verdict, or that no rule governs the artifact, or the policy says nothing of such directories."""
@@ -32,9 +34,7 @@ class CheckpointChange:
     @property
     def told(self) -> CheckpointDecision:
         """The decision of either plan that names and measures the checkpoint."""
-        known = self.new or self.old
-        assert known is not None
-        return known
+        return _either(self.new, self.old)
 
     @property
     def verdicts(self) -> tuple[Verdict, Verdict]:
@@ -71,9 +71,7 @@ class Change:
     @property
     def told(self) -> Decision:
         """The decision of either plan that tells what the artifact is."""
-        known = self.new or self.old
-        assert known is not None
-        return known
+        return _either(self.new, self.old)
 
     @property
     def standings(self) -> tuple[Standing, Standing]:
@@ -121,9 +119,7 @@ class OrphanChange:
     @property
     def told(self) -> Orphan:
         """The verdict of either plan, which tells what the directory is."""
-        known = self.new or self.old
-        assert known is not None
-        return known
+        return _either(self.new, self.old)
 
     @property
     def standings(self) -> tuple[Standing, Standing]:
@@ -245,6 +241,12 @@ class Comparison:
             else:
                 yield Change(old, new, _inside(old, new))
                 old, new = next(olds, None), next(news, None)
+
+
+def _either(new: _Told | None, old: _Told | None) -> _Told:
+    known = new or old
+    assert known is not None, "a change is of something that at least one plan tells of"
+    return known
 
 
 def _inside(old: Decision | None, new: Decision | None) -> tuple[CheckpointChange, ...]:

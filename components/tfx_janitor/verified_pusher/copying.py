@@ -108,15 +108,7 @@ def fill(files: Iterable[FoundFile], target: str, grew: Callable[[str, int], Non
     """
     for file in files:
         path = os.path.join(target, file.path)
-        source_fd = content.open_regular(file.real_path)
-        try:
-            target_fd = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                _copy_bytes(file.size, source_fd, target_fd, path, grew)
-            finally:
-                os.close(target_fd)
-        finally:
-            os.close(source_fd)
+        _copy_into(os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC), file, path, grew)
 
 
 def archive(tree: Tree, target: str, way: Archive, unsynced: Unsynced) -> Archive:
@@ -213,20 +205,25 @@ def _link(source: str, target: str) -> bool:
 
 
 def _copy_file(file: FoundFile, target: str, unsynced: Unsynced) -> None:
-    source_fd = content.open_regular(file.real_path)
-    try:
-        target_fd = effects.create(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
-        try:
-            _copy_bytes(file.size, source_fd, target_fd, target, _tell_nobody)
-        finally:
-            os.close(target_fd)
-    finally:
-        os.close(source_fd)
+    descriptor = effects.create(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
+    _copy_into(descriptor, file, target, _tell_nobody)
     unsynced.add(target)
 
 
 def _tell_nobody(_path: str, _written: int) -> None:
     pass
+
+
+def _copy_into(target_fd: int, file: FoundFile, target: str, grew: Callable[[str, int], None]) -> None:
+    """Copies the bytes of a file into an open one, and closes that."""
+    try:
+        source_fd = content.open_regular(file.real_path)
+        try:
+            _copy_bytes(file.size, source_fd, target_fd, target, grew)
+        finally:
+            os.close(source_fd)
+    finally:
+        os.close(target_fd)
 
 
 def _copy_bytes(
