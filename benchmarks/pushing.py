@@ -1,8 +1,8 @@
 """A verified push of the full InceptionV3 against the stock Pusher's, which verifies nothing.
 
 Run it with `python benchmarks/pushing.py [DIRECTORY ...]`. It exports `InceptionV3(weights=None)` and has the
-two executors push it in turns, each time to a new base directory: in a directory on disk, there also with the
-model out of memory, and in /dev/shm. Medians of:
+two executors push it in turns, each time to a new base directory: on disk, there also cold (the model is not
+in memory), and in /dev/shm. Medians of:
 
 - seconds until the executor returns. What the stock Pusher has copied is not on disk then;
 - seconds until the copies, served and archived, are on disk (ours are when it returns);
@@ -10,7 +10,8 @@ model out of memory, and in /dev/shm. Medians of:
 - bytes written: those that the system counts as sent to storage (`write_bytes` of /proc/self/io), in memory
   those handed to it (`wchar`).
 
-Our pusher checks every tensor's checksum, digests every file, and waits for the disk.
+Our pusher checks every tensor's checksum, digests every file, and waits for the disk. How long that takes at
+least shows in the line "bare copy": each file copied once, in the same way, put on disk, and not verified.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,11 +62,11 @@ class Place:
     counter: str
 
     def __str__(self) -> str:
-        return f"{self.directory}{', model not in memory' if self.forgotten else ''}"
+        return f"{self.directory}{', cold' if self.forgotten else ''}"
 
 
 def main() -> int:
-    """Measures and prints; returns 0 if ours is on disk as early everywhere, with half the bytes."""
+    """Measures and prints; returns 0 if ours is done as early, cold on disk as early, with half the bytes."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("directories", nargs="*", help="default: the temporary directory, and /dev/shm")
     parser.add_argument("--pushes", type=int, default=PUSHES, help="of each, in each place")
@@ -76,14 +77,14 @@ def main() -> int:
         return 0
     logging.disable(logging.WARNING)
     table = Table("where", "pusher", title="InceptionV3, medians")
-    for heading in ("until it returns", "until on disk", "CPU", "MB written"):
+    for heading in ("returned", "on disk", "CPU", "MB written"):
         table.add_column(heading, justify="right")
     good = True
     with tempfile.TemporaryDirectory(prefix="inception-v3-") as exported:
         _in_fresh_process("--export", exported)
         for place in _places(arguments.directories):
             costs = _alternate(Path(exported), place, arguments.pushes)
-            good &= _report(table, place, costs["stock"], costs["ours"])
+            good &= _report(table, place, costs)
     Console().print(table)
     return 0 if good else 1
 
@@ -109,18 +110,43 @@ def _alternate(exported: Path, place: Place, pushes: int) -> dict[str, list[Cost
 
     from tfx_janitor.verified_pusher import executor as ours
 
-    costs: dict[str, list[Cost]] = {"stock": [], "ours": []}
+    pushers: dict[str, Callable[[], Any]] = {
+        "stock": stock.Executor,
+        "ours": ours.Executor,
+        "bare copy": BareCopy,
+    }
+    costs: dict[str, list[Cost]] = {name: [] for name in pushers}
     with tempfile.TemporaryDirectory(prefix="pushing-", dir=place.directory) as home:
         model = Path(home, "Trainer", "model", "7")
         shutil.copytree(exported, model / "Format-Serving")
-        for number in range(2 * (pushes + 1)):
-            name, executor = (("stock", stock), ("ours", ours))[number % 2]
-            site = Path(home, str(number))
-            cost = _push(executor.Executor(), model, site, place)
-            shutil.rmtree(site)
-            if number >= 2:  # the first of each loads what it needs
-                costs[name].append(cost)
+        for number in range(pushes + 1):
+            for name, executor in pushers.items():
+                site = Path(home, f"{number}-{name}")
+                cost = _push(executor(), model, site, place)
+                shutil.rmtree(site)
+                if number:  # the first of each loads what it needs
+                    costs[name].append(cost)
     return costs
+
+
+class BareCopy:
+    """Does of a push only what every push that waits for the disk has to do."""
+
+    def Do(
+        self,
+        input_dict: dict[str, Any],
+        output_dict: dict[str, Any],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Copies the model, and puts the copy on disk."""
+        from tfx_janitor.verified_pusher import content, copying
+        from tfx_janitor.verified_pusher.durability import Unsynced
+
+        tree, unsynced = content.scan(input_dict["model"][0].uri), Unsynced()
+        target = json.loads(exec_properties["push_destination"])["filesystem"]["base_directory"]
+        copying.lay_out(tree, (), target, unsynced)
+        copying.copy(tree.files, target, unsynced)
+        unsynced.sync()
 
 
 def _push(executor: Any, model: Path, site: Path, place: Place) -> Cost:
@@ -167,17 +193,22 @@ def _sync(site: Path) -> None:
     unsynced.sync()
 
 
-def _report(table: Table, place: Place, stock: list[Cost], ours: list[Cost]) -> bool:
-    medians = [
-        [statistics.median(getattr(cost, name) for cost in costs) for costs in (stock, ours)]
-        for name in ("returned", "on_disk", "cpu", "written")
-    ]
-    for index, name in enumerate(("stock", "ours")):
-        *seconds, written = (median[index] for median in medians)
-        table.add_row(str(place), name, *(f"{one:.3f} s" for one in seconds), f"{written / 1e6:.2f}")
-    ratios = [mine / theirs for theirs, mine in medians]
+def _report(table: Table, place: Place, costs: dict[str, list[Cost]]) -> bool:
+    medians = {
+        name: [
+            statistics.median(getattr(cost, kind) for cost in measured)
+            for kind in ("returned", "on_disk", "cpu", "written")
+        ]
+        for name, measured in costs.items()
+    }
+    for name, (*seconds, written) in medians.items():
+        where = "" if table.rows and not table.rows[-1].end_section else str(place)
+        table.add_row(where, name, *(f"{one:.3f} s" for one in seconds), f"{written / 1e6:.2f}")
+    ratios = [mine / theirs for mine, theirs in zip(medians["ours"], medians["stock"], strict=True)]
     table.add_row("", "ours / stock", *(f"{ratio:.3f}" for ratio in ratios), end_section=True)
-    return round(ratios[1], 3) <= 1 and round(ratios[3], 3) <= 0.5
+    # Who reads a model from a disk and waits until it is written there is later than who only reads it.
+    seconds = ratios[1] if place.forgotten else max(ratios[:2])
+    return round(seconds, 3) <= 1 and round(ratios[3], 3) <= 0.5
 
 
 def _in_fresh_process(option: str, directory: str) -> None:

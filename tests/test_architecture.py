@@ -56,6 +56,7 @@ THROUGH_THE_SEAM = {
 CHANGES_FILES = {
     *("mkdir", "makedirs", "mknod", "mkfifo", "symlink", "symlink_to", "hardlink_to"),
     *("write_text", "write_bytes", "fsync", "fdatasync", "copy_file_range", "sendfile", "pwrite", "writev"),
+    *("posix_fallocate", "fallocate"),
     *("chmod", "fchmod", "lchmod", "chown", "fchown", "lchown", "utime", "setxattr", "removexattr"),
     *("copyfile", "copyfileobj", "copytree", "copy2", "mkdtemp", "mkstemp", "TemporaryDirectory"),
     *("NamedTemporaryFile", "TemporaryFile", "O_CREAT", "O_WRONLY", "O_RDWR", "O_TRUNC", "O_APPEND"),

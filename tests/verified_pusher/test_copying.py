@@ -10,7 +10,7 @@ import pytest
 
 from tfx_janitor import effects
 from tfx_janitor.verified_pusher import content, copying
-from tfx_janitor.verified_pusher.content import ContentFile, FoundFile
+from tfx_janitor.verified_pusher.content import ContentFile, FoundFile, Tree
 from tfx_janitor.verified_pusher.copying import Archive
 from tfx_janitor.verified_pusher.durability import Unsynced
 from tfx_janitor.verified_pusher.errors import ModelRefused, PushError
@@ -38,8 +38,13 @@ def source(tmp_path: Path) -> Path:
 
 def _copy(source: Path, target: Path) -> tuple[ContentFile, ...]:
     tree = content.scan(str(source))
-    copying.copy(tree, str(target), Unsynced())
+    _lay_out_and_copy(tree, target, Unsynced())
     return content.digest(tree)
+
+
+def _lay_out_and_copy(tree: Tree, target: Path, unsynced: Unsynced) -> None:
+    copying.lay_out(tree, (), str(target), unsynced)
+    copying.copy(tree.files, str(target), unsynced)
 
 
 def test_every_file_and_directory_is_copied(source: Path, tmp_path: Path) -> None:
@@ -102,6 +107,56 @@ def test_the_system_copies_where_the_file_system_may_have_a_way_of_its_own(
     assert everything(tmp_path / "copy") == everything(source)
 
 
+class TestRoomForALargeFile:
+    @pytest.fixture(autouse=True)
+    def _page_by_page(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(copying, "_file_system", lambda device: "ext4")
+        monkeypatch.setattr(copying, "_STEP", 30_000)
+        monkeypatch.setattr(effects, "clone", _cannot(errno.EOPNOTSUPP))
+
+    def _kinds(self, source: Path, tmp_path: Path) -> list[tuple[str, str]]:
+        changes: list[tuple[str, str]] = []
+
+        def watch(effect: effects.Effect, change: Callable[[], Any]) -> Any:
+            changes.append((os.path.basename(effect.subject), effect.kind))
+            return change()
+
+        with effects.watched(watch):
+            _copy(source, tmp_path / "copy")
+        return changes
+
+    def test_is_looked_for_once_before_its_bytes_come(self, source: Path, tmp_path: Path) -> None:
+        kinds = self._kinds(source, tmp_path)
+        shard = [kind for name, kind in kinds if name == "variables.data-00000-of-00001"]
+        assert shard == ["create", "allocate", "write"]
+        assert [name for name, kind in kinds if kind == "allocate"] == ["variables.data-00000-of-00001"]
+
+    def test_and_if_there_is_none_no_byte_is_written(
+        self, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(effects, "allocate", _cannot(errno.ENOSPC))
+        with pytest.raises(OSError, match="No space left"):
+            _copy(source, tmp_path / "copy")
+        shard = tmp_path / "copy" / "variables" / "variables.data-00000-of-00001"
+        assert shard.stat().st_size == 0
+
+    def test_is_what_the_system_gives(self, tmp_path: Path) -> None:
+        with (tmp_path / "shard").open("wb") as shard:
+            effects.allocate(shard.fileno(), 3 << 20, "shard")
+            assert os.fstat(shard.fileno()).st_blocks * 512 >= 3 << 20
+            with pytest.raises(OSError, match="'a name'"):
+                effects.allocate(shard.fileno(), 1 << 62, "a name")
+        assert (tmp_path / "shard").stat().st_size == 3 << 20
+
+    @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.ENOSYS])
+    def test_need_not_be_found_where_that_cannot_be_asked(
+        self, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        monkeypatch.setattr(effects, "allocate", _cannot(number))
+        _copy(source, tmp_path / "copy")
+        assert everything(tmp_path / "copy") == everything(source)
+
+
 def test_the_kernel_names_its_file_systems() -> None:
     assert copying._file_system(os.stat("/proc").st_dev) == "proc"
     assert copying._file_system(os.makedev(4000, 4000)) == ""
@@ -150,7 +205,7 @@ def test_all_that_was_written_is_to_be_put_on_disk(source: Path, tmp_path: Path)
             synced.append(effect.subject)
         return change()
 
-    copying.copy(content.scan(str(source)), str(tmp_path / "new" / "copy"), unsynced)
+    _lay_out_and_copy(content.scan(str(source)), tmp_path / "new" / "copy", unsynced)
     with effects.watched(watch):
         unsynced.sync()
         unsynced.sync()
@@ -245,8 +300,8 @@ class TestFilesThatAreLaidOut:
     @pytest.fixture
     def laid_out(self, source: Path, tmp_path: Path) -> tuple[FoundFile, ...]:
         rest, followed = content.scan(str(source)).split(self.FOLLOWED)
-        copying.copy(rest, str(tmp_path / "copy"), Unsynced())
-        copying.lay_out(followed, str(tmp_path / "copy"), Unsynced())
+        copying.lay_out(rest, followed, str(tmp_path / "copy"), Unsynced())
+        copying.copy(rest.files, str(tmp_path / "copy"), Unsynced())
         assert tuple(file.path for file in followed) == self.FOLLOWED
         return followed
 
@@ -292,23 +347,26 @@ class TestFilesThatAreLaidOut:
         copying.fill(laid_out, str(tmp_path / "copy"), lambda path, written: told.append(written))
         assert told == [14000, 39000]
 
-    def test_are_not_made_where_something_is(self, tmp_path: Path, laid_out: tuple[FoundFile, ...]) -> None:
-        with pytest.raises(FileExistsError):
-            copying.lay_out(laid_out, str(tmp_path / "copy"), Unsynced())
+    def test_are_not_made_where_something_is(
+        self, source: Path, tmp_path: Path, laid_out: tuple[FoundFile, ...]
+    ) -> None:
+        with pytest.raises(PushError, match="expected an empty directory"):
+            copying.lay_out(content.scan(str(source)), laid_out, str(tmp_path / "copy"), Unsynced())
 
     def test_are_to_be_put_on_disk(self, source: Path, tmp_path: Path) -> None:
         rest, followed = content.scan(str(source)).split(self.FOLLOWED)
-        copying.copy(rest, str(tmp_path / "copy"), Unsynced())
         unsynced, synced = Unsynced(), []
 
         def watch(effect: effects.Effect, change: Callable[[], Any]) -> Any:
             synced.append(effect.subject)
             return change()
 
-        copying.lay_out(followed, str(tmp_path / "copy"), unsynced)
+        copying.lay_out(rest, followed, str(tmp_path / "copy"), unsynced)
         with effects.watched(watch):
             unsynced.sync()
-        assert sorted(synced) == sorted(str(tmp_path / "copy" / path) for path in self.FOLLOWED)
+        made = [tmp_path, tmp_path / "copy", *(tmp_path / "copy").rglob("*")]
+        assert sorted(synced) == sorted(map(str, made))
+        assert {str(tmp_path / "copy" / path) for path in self.FOLLOWED} < set(synced)
 
 
 class TestAnArchive:

@@ -26,7 +26,7 @@ from tests.verified_pusher.small_models import (
 )
 from tfx_janitor import effects
 from tfx_janitor.effects import Effect
-from tfx_janitor.verified_pusher import durability, manifest, versions
+from tfx_janitor.verified_pusher import copying, durability, manifest, versions
 from tfx_janitor.verified_pusher.copying import Archive
 from tfx_janitor.verified_pusher.errors import PushError
 from tfx_janitor.verified_pusher.options import PushOptions
@@ -166,9 +166,23 @@ def _the_same_model(trial: Trial) -> None:
 def test_a_push_that_is_struck_at_any_effect_shows_nothing_in_part_and_the_next_one_goes_on(
     tmp_path: Path, prepare: Prepare, options: PushOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    _strike_all(Trial(tmp_path, options, prepare), monkeypatch)
+
+
+def test_so_it_is_where_room_is_looked_for_first_and_pieces_are_copied_by_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copying, "_file_system", lambda device: "ext4")
+    monkeypatch.setattr(copying, "_STEP", 200)
+    monkeypatch.setattr(copying, "_PIECE", 200)
+    trial = Trial(tmp_path, PushOptions(), _an_older_version)
+    _strike_all(trial, monkeypatch)
+    assert {"allocate", "write"} <= {effect.kind for effect in trial.effects if ".data-" in effect.subject}
+
+
+def _strike_all(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     # In one order, so that each effect has its number.
     monkeypatch.setattr(durability, "_AT_ONCE", 1)
-    trial = Trial(tmp_path, options, prepare)
     trial.count()
     found: Counter[str] = Counter()
     for at in range(1, len(trial.effects) + 1):

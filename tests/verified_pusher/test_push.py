@@ -8,21 +8,23 @@ import multiprocessing
 import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.payload.tables import table
 from tfx_janitor import effects
 from tfx_janitor.deletion import remove
 from tfx_janitor.effects import Effect
-from tfx_janitor.payload import saved_model
+from tfx_janitor.payload import protos, saved_model
+from tfx_janitor.payload.sstable import read_table
 from tfx_janitor.payload.tensor_bundle import Structure
 from tfx_janitor.payload.verification import Level
 from tfx_janitor.verified_pusher import content, copying, manifest, rename, versions
-from tfx_janitor.verified_pusher.content import Tree
+from tfx_janitor.verified_pusher.content import FoundFile
 from tfx_janitor.verified_pusher.copying import Archive
 from tfx_janitor.verified_pusher.durability import Unsynced
 from tfx_janitor.verified_pusher.errors import ModelRefused, PushError
@@ -275,8 +277,8 @@ class TestADamagedModel:
         source = model("cats")
         copy = copying.copy
 
-        def copy_and_be_overtaken(tree: Tree, target: str, unsynced: Unsynced) -> None:
-            copy(tree, target, unsynced)
+        def copy_and_be_overtaken(files: Iterable[FoundFile], target: str, unsynced: Unsynced) -> None:
+            copy(files, target, unsynced)
             (source / "assets" / "vocabulary.txt").write_text("cat\ncow\n")
 
         monkeypatch.setattr(copying, "copy", copy_and_be_overtaken)
@@ -289,8 +291,8 @@ class TestADamagedModel:
     ) -> None:
         copy, shard = copying.copy, Path("variables", "variables.data-00000-of-00001")
 
-        def copy_badly(tree: Tree, target: str, unsynced: Unsynced) -> None:
-            copy(tree, target, unsynced)
+        def copy_badly(files: Iterable[FoundFile], target: str, unsynced: Unsynced) -> None:
+            copy(files, target, unsynced)
             flip_bit(target / shard)
 
         monkeypatch.setattr(copying, "copy", copy_badly)
@@ -376,6 +378,25 @@ class TestAModelThatIsVerifiedWhileItIsCopied:
             push_to(model("large"))
         assert _only_the_corner(base)
 
+    def test_may_have_a_shard_with_a_gap(self, model: Models, push_to: Pushes) -> None:
+        source = model("sharded")
+        shifted = max(source.glob("variables/*.data-*"))
+        number = int(shifted.name[-14:-9])
+        shifted.write_bytes(bytes(8) + shifted.read_bytes())
+        index = source / "variables" / "variables.index"
+        head, *rows = read_table(index.read_bytes())
+        entries = [(key, protos.BundleEntry.FromString(row)) for key, row in rows]
+        for _, entry in entries:
+            if entry.shard_id == number:
+                entry.offset += 8
+        index.write_bytes(table([head, *((key, entry.SerializeToString()) for key, entry in entries)]))
+        (source / "fingerprint.pb").unlink()
+        done = push_to(source)
+        assert done.content_digest == content_of(source)
+        flip_bit(shifted)
+        with pytest.raises(ModelRefused, match=f"{shifted.name}.*do not match their checksum"):
+            push_to(source)
+
     def test_is_compared_with_the_original_if_not_all_of_it_was_read(
         self, model: Models, push_to: Pushes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -391,8 +412,8 @@ class TestAModelThatIsVerifiedWhileItIsCopied:
         monkeypatch.setattr(saved_model, "look", lambda path: structure)
         copy = copying.copy
 
-        def copy_badly(tree: Tree, target: str, unsynced: Unsynced) -> None:
-            copy(tree, target, unsynced)
+        def copy_badly(files: Iterable[FoundFile], target: str, unsynced: Unsynced) -> None:
+            copy(files, target, unsynced)
             flip_bit(Path(target) / "variables" / "variables.data-00000-of-00001")
 
         monkeypatch.setattr(copying, "copy", copy_badly)

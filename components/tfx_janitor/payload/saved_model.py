@@ -12,7 +12,7 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from google.protobuf import text_format
@@ -95,8 +95,9 @@ class Structure:
 
     @property
     def checksummed(self) -> frozenset[str]:
-        """Files, relative to the SavedModel, of which each byte has a checksum of 32 bits."""
-        return frozenset(f"{_VARIABLES}/{shard}" for shard in self.variables.checksummed)
+        """The variables' shards, relative to the SavedModel; none if any byte of them has no checksum."""
+        whole = self.variables.checksummed >= self.variables.held.keys()
+        return frozenset(f"{_VARIABLES}/{shard}" for shard in self.variables.held if whole)
 
     def verification(self, path: str) -> Verification:
         """The same as the outcome of a verification that looked no deeper."""
@@ -125,7 +126,10 @@ def verify(path: str, level: Level, smoke_test: SmokeTest = smoke.WARM_UP) -> Ve
     Raises:
       SmokeTestError: the examples of the smoke test cannot be read.
     """
-    return prove(path, look(path), level, smoke_test)
+    structure = look(path)
+    if level is not Level.STRUCTURE:
+        structure = compare(path, structure)
+    return conclude(path, structure, level, smoke_test)
 
 
 def look(path: str) -> Structure:
@@ -155,30 +159,37 @@ def look(path: str) -> Structure:
     return Structure(tuple(damages), len(found), size, variables, tag_sets)
 
 
-def prove(
-    path: str,
-    structure: Structure,
-    level: Level,
-    smoke_test: SmokeTest = smoke.WARM_UP,
-    read: tensor_checksum.Read = tensor_checksum.pread,
-) -> Verification:
-    """Goes on where `look` ended; see `verify`.
+def compare(path: str, structure: Structure, read: tensor_checksum.Read = tensor_checksum.pread) -> Structure:
+    """Goes on where `look` ended, with the bytes of every tensor; of the files it opens only the shards.
 
     Args:
       path: one SavedModel's directory.
-      structure: of this SavedModel, or of one of which each file but the variables' shards was copied here.
+      structure: of this SavedModel, or of one whose shards are copied here.
+      read: reads the shards, each from front to back.
+
+    Returns:
+      The structure, with what was found among its damages.
+    """
+    variables = os.path.join(path, _VARIABLES)
+    found = _in_variables(tensor_bundle.compare(variables, structure.variables, read))
+    return replace(structure, damages=(*structure.damages, *found))
+
+
+def conclude(
+    path: str, structure: Structure, level: Level, smoke_test: SmokeTest = smoke.WARM_UP
+) -> Verification:
+    """Does what a level asks for beyond `look` and `compare`: loads the model if nothing was found.
+
+    Args:
+      path: one SavedModel's directory.
+      structure: of this SavedModel, or of one of which this is a copy.
       level: how deep to look.
       smoke_test: what is asked at level SMOKE.
-      read: reads the variables' shards, each from front to back.
 
     Raises:
       SmokeTestError: the examples of the smoke test cannot be read.
     """
     damages = list(structure.damages)
-    if level is not Level.STRUCTURE:
-        damages += _in_variables(
-            tensor_bundle.compare(os.path.join(path, _VARIABLES), structure.variables, read)
-        )
     if level.loads and not damages:
         damages += _loading(path, structure.tag_sets, smoke_test if level is Level.SMOKE else None)
     return _verification(path, level, structure, damages)

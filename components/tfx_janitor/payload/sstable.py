@@ -136,6 +136,8 @@ def _entries(block: bytes, budget: int) -> Iterator[tuple[bytes, bytes]]:
 
 def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
     """The unsigned base-128 number at a position, and the position after it."""
+    if at < end and data[at] < 0x80:  # nearly all of them: lengths
+        return data[at], at + 1
     value = shift = 0
     while at < end and shift < 64:
         byte = data[at]

@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
 
@@ -49,8 +49,7 @@ _ITEM_BYTES |= dict.fromkeys((2, 8, 9, 23), 8)
 _ITEM_BYTES |= {18: 16}
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(NamedTuple):
     """One tensor, or one slice of a sliced tensor, as the index describes it.
 
     Attributes:

@@ -60,32 +60,22 @@ class Archive(str, enum.Enum):
     NONE = "none"
 
 
-def copy(tree: Tree, target: str, unsynced: Unsynced) -> None:
-    """Copies a listed model.
+def lay_out(tree: Tree, followed: Iterable[FoundFile], target: str, unsynced: Unsynced) -> None:
+    """Begins the copy of a listed model: its directories, and files of the right sizes without their bytes.
 
     Args:
-      tree: what to copy, from `content.scan`.
+      tree: the model, from `content.scan`.
+      followed: those files.
       target: directory that does not exist yet, or is empty.
-      unsynced: is told of everything that was written.
+      unsynced: is told of everything that was made.
 
     Raises:
       PushError: the target is not empty.
-      ModelRefused: a file was exchanged for something else since it was listed.
       OSError: the file system refused.
     """
     _make_empty(target, unsynced)
     _make_inside(tree, target, unsynced)
-    for file in tree.files:
-        _copy_file(file, os.path.join(target, file.path), unsynced)
-
-
-def lay_out(files: Iterable[FoundFile], target: str, unsynced: Unsynced) -> None:
-    """Makes files of a listed model in its copy, of the right sizes but without their bytes.
-
-    Raises:
-      As `copy`.
-    """
-    for file in files:
+    for file in followed:
         path = os.path.join(target, file.path)
         descriptor = effects.create(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
         try:
@@ -104,11 +94,22 @@ def fill(files: Iterable[FoundFile], target: str, grew: Callable[[str, int], Non
       grew: is told the path of a file, and how many of its bytes are there.
 
     Raises:
-      As `copy`.
+      ModelRefused: a file was exchanged for something else since it was listed.
+      OSError: the file system refused.
     """
     for file in files:
         path = os.path.join(target, file.path)
         _copy_into(os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC), file, path, grew)
+
+
+def copy(files: Iterable[FoundFile], target: str, unsynced: Unsynced) -> None:
+    """Copies files of a listed model into its directories, which are there.
+
+    Raises:
+      As `fill`.
+    """
+    for file in files:
+        _copy_file(file, os.path.join(target, file.path), unsynced)
 
 
 def archive(tree: Tree, target: str, way: Archive, unsynced: Unsynced) -> Archive:
@@ -118,7 +119,7 @@ def archive(tree: Tree, target: str, way: Archive, unsynced: Unsynced) -> Archiv
       The way that was found: COPY if any file had to be copied. The copy is yet to be read back.
 
     Raises:
-      As `copy`.
+      As `lay_out` and `fill`.
     """
     if way is Archive.NONE:
         return way
@@ -232,7 +233,7 @@ def _copy_bytes(
     if size and _clone(source_fd, target_fd, target):
         grew(target, size)
     elif size:
-        _transfer(source_fd, target_fd, target, grew)
+        _transfer(size, source_fd, target_fd, target, grew)
 
 
 def _clone(source_fd: int, target_fd: int, target: str) -> bool:
@@ -246,9 +247,13 @@ def _clone(source_fd: int, target_fd: int, target: str) -> bool:
     return True
 
 
-def _transfer(source_fd: int, target_fd: int, target: str, grew: Callable[[str, int], None]) -> None:
+def _transfer(
+    size: int, source_fd: int, target_fd: int, target: str, grew: Callable[[str, int], None]
+) -> None:
     """Copies all bytes, and lets the disk write while more are copied."""
     by_system = _file_system(os.fstat(target_fd).st_dev) not in _COPYING_PAGE_BY_PAGE
+    if not by_system and size >= _STEP:
+        _allocate(target_fd, size, target)
     # Anonymous memory starts at a page, as the kernel's own copies do.
     buffer = memoryview(mmap.mmap(-1, _PIECE))
     position = 0
@@ -264,6 +269,15 @@ def _transfer(source_fd: int, target_fd: int, target: str, grew: Callable[[str, 
         os.posix_fadvise(target_fd, position, count, os.POSIX_FADV_DONTNEED)
         position += count
         grew(target, position)
+
+
+def _allocate(target_fd: int, size: int, target: str) -> None:
+    """Has the file system look for room once, not for every page, and say at once if there is none."""
+    try:
+        effects.allocate(target_fd, size, target)
+    except OSError as error:
+        if error.errno not in _NOT_THIS_WAY:
+            raise
 
 
 def _step_by_system(source_fd: int, target_fd: int, position: int, target: str) -> int:

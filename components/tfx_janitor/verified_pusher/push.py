@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from tfx_janitor.payload import places, saved_model
@@ -206,40 +206,32 @@ def _prove(
         () if structure is None or level is Level.STRUCTURE else structure.checksummed
     )
     growing = GrowingFiles(os.path.join(staged, file.path) for file in followed)
-    with ThreadPoolExecutor(3, thread_name_prefix="push") as crew:
-        digesting = crew.submit(content.digest, rest)
-        copying.copy(rest, staged, unsynced)
-        copying.lay_out(followed, staged, unsynced)
+    with ThreadPoolExecutor(2, thread_name_prefix="push") as crew:
+        copying.lay_out(tree, followed, staged, unsynced)
+        comparing = None
         with growing:
-            if structure is None:
-                proving = crew.submit(saved_model.verify, staged, level, options.smoke_test)
-            else:
-                # Everything that the structure was read from is compared with the original.
-                proving = crew.submit(
-                    saved_model.prove, staged, structure, level, options.smoke_test, growing.read
-                )
-            comparing = crew.submit(_compare, staged, digesting, followed)
+            if structure is not None and followed:
+                comparing = crew.submit(saved_model.compare, staged, structure, growing.read)
+            digesting = crew.submit(content.digest, rest)
             copying.fill(followed, staged, growing.grew)
+        # The largest files come first: the disk has them to write while the others are copied and compared.
+        copying.copy(rest.files, staged, unsynced)
         copying.refuse_changed(tree)
-        files = comparing.result()
-        verification = proving.result()
-        digests = _digests(followed, staged, growing)
-        if not verification.whole or digests is None:
-            # Is it the disk that is to blame, or the model?
-            digests = tuple(content.digest_file(file) for file in followed)
-            copying.read_back(staged, (*files, *digests))
-            _refuse_damaged(model, verification)
+        files = digesting.result()
+        copying.read_back(staged, files, unread=followed)
+        if comparing is None:
+            verification = saved_model.verify(staged, level, options.smoke_test)
+        else:
+            # Everything that the structure was read from is now known to be the same in the copy.
+            verification = saved_model.conclude(staged, comparing.result(), level, options.smoke_test)
+    digests = _digests(followed, staged, growing)
+    if not verification.whole or digests is None:
+        # Is it the disk that is to blame, or the model?
+        digests = tuple(content.digest_file(file) for file in followed)
+        copying.read_back(staged, (*files, *digests))
+        _refuse_damaged(model, verification)
     verified = Verified(level.value, verification.kind, verification.tensors)
     return _Proven(staged, tuple(sorted((*files, *digests))), verified)
-
-
-def _compare(
-    staged: str, digesting: Future[tuple[ContentFile, ...]], followed: tuple[FoundFile, ...]
-) -> tuple[ContentFile, ...]:
-    """Compares the files that are not followed with the digests of the original, which it gives."""
-    files = digesting.result()
-    copying.read_back(staged, files, unread=followed)
-    return files
 
 
 def _digests(
