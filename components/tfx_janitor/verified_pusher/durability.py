@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from tfx_janitor import effects
 
 _AT_ONCE = 16
+_FEW = 4
+"""As many threads do until each has that many paths: to start one takes as long as an fsync of little."""
 
 
 class Unsynced:
@@ -34,7 +36,8 @@ class Unsynced:
         paths, self._paths = list(self._paths), {}
         if not paths:
             return
-        with ThreadPoolExecutor(min(len(paths), _AT_ONCE), thread_name_prefix="fsync") as crew:
+        threads = min(max(_FEW, len(paths) // _FEW), _AT_ONCE)
+        with ThreadPoolExecutor(threads, thread_name_prefix="fsync") as crew:
             # Lists them all before it looks at the first: each is tried.
             for synced in [crew.submit(_sync, path) for path in paths]:
                 synced.result()
