@@ -16,7 +16,7 @@ from tests.cli.interrupted import TELLING, VERIFYING, interrupted
 from tfx_janitor.cli.stopping import stoppable
 from tfx_janitor.deletion import acts
 from tfx_janitor.deletion import history as told
-from tfx_janitor.deletion.acts import NOT_BEGUN
+from tfx_janitor.deletion.act import NOT_BEGUN
 from tfx_janitor.deletion.batches import IN_HAND
 from tfx_janitor.deletion.remove import TRASH
 from tfx_janitor.retention.timestamps import to_iso

@@ -10,7 +10,7 @@ import pytest
 from tests.builders import History, Retraining, flip_bit
 from tests.cli.conftest import Call
 from tfx_janitor.deletion import acts
-from tfx_janitor.deletion.acts import Outcome
+from tfx_janitor.deletion.act import Outcome
 from tfx_janitor.payload.verification import Level as Depth
 from tfx_janitor.verified_pusher import content, manifest, withdrawal
 from tfx_janitor.verified_pusher.durability import Unsynced

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import History
-from tfx_janitor.deletion.acts import NOT_BEGUN, Outcome
+from tfx_janitor.deletion.act import NOT_BEGUN, Outcome
 from tfx_janitor.deletion.batches import in_batches, not_begun
 from tfx_janitor.errors import Stopped
 

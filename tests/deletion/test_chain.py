@@ -15,7 +15,7 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from tests.builders import History, Retraining, keep_models, prune_checkpoints
 from tfx_janitor.deletion import acts, pins, seals
-from tfx_janitor.deletion.acts import Act, Outcome, Touch
+from tfx_janitor.deletion.act import Act, Outcome, Touch
 from tfx_janitor.deletion.apply import apply
 from tfx_janitor.deletion.chain import Finding
 from tfx_janitor.deletion.history import HistoryVerification, verify

@@ -20,7 +20,7 @@ from tests.builders import (
     prune_checkpoints,
 )
 from tfx_janitor.deletion import acts, pins, remove
-from tfx_janitor.deletion.acts import Outcome
+from tfx_janitor.deletion.act import Outcome, Touch
 from tfx_janitor.deletion.apply import apply
 from tfx_janitor.deletion.gc import collect
 from tfx_janitor.deletion.purge import purge
@@ -590,7 +590,7 @@ def test_acts_are_lineage(history: History) -> None:
 
 def test_an_act_that_never_ended_shows(history: History) -> None:
     runs = three_runs(history)
-    acts.begin(history.site(), "purge", [acts.Touch(runs[0].model.id, "purge")], {})
+    acts.begin(history.site(), "purge", [Touch(runs[0].model.id, "purge")], {})
     (act,) = acts.read(history.store)
     assert not act.ended
 

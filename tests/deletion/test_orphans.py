@@ -16,7 +16,7 @@ from tests.builders import History, keep_models, write_checkpoints
 from tests.deletion.surroundings import mounted, picture
 from tfx_janitor import effects
 from tfx_janitor.deletion import acts, orphan_marks, orphan_purge, orphans
-from tfx_janitor.deletion.acts import Outcome
+from tfx_janitor.deletion.act import NOT_BEGUN, Outcome
 from tfx_janitor.deletion.apply import apply
 from tfx_janitor.deletion.gc import collect
 from tfx_janitor.deletion.history import verify
@@ -530,7 +530,7 @@ def test_what_may_not_be_removed_stays_marked_and_is_tried_again(crash: Crash):
 def test_who_wants_to_stop_is_waited_for_by_no_mark(crash: Crash):
     stopping = crash.history.site(now_ms=crash.found_ms, stopping=lambda: True)
     outcomes = orphans.mark(stopping, crash.plan().abandoned, {})
-    assert [(outcome.done, outcome.detail) for outcome in outcomes] == [("skipped", acts.NOT_BEGUN)] * 2
+    assert [(outcome.done, outcome.detail) for outcome in outcomes] == [("skipped", NOT_BEGUN)] * 2
     assert crash.marked == 0
 
 

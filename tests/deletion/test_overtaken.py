@@ -15,7 +15,7 @@ from tfx_janitor.deletion import acts, checkpoint_purge, claim, last_look, pins,
 from tfx_janitor.deletion import apply as applying
 from tfx_janitor.deletion import purge as purging
 from tfx_janitor.deletion import restore as restoring
-from tfx_janitor.deletion.acts import Outcome
+from tfx_janitor.deletion.act import Outcome
 from tfx_janitor.deletion.apply import apply
 from tfx_janitor.deletion.mending import discard
 from tfx_janitor.deletion.purge import purge

@@ -25,7 +25,7 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tests.builders import History, Made, keep_models
 from tests.deletion.janitor_process import MEANWHILE, Janitor, Task, at_once, janitors
 from tfx_janitor.deletion import acts, history
-from tfx_janitor.deletion.acts import Outcome
+from tfx_janitor.deletion.act import Outcome
 from tfx_janitor.deletion.remove import TRASH
 from tfx_janitor.policy.schema import RetentionPolicy
 

@@ -15,7 +15,7 @@ from tests.busy_store import held, impatient, unanswered
 from tfx_janitor import effects
 from tfx_janitor.deletion import acts, pins
 from tfx_janitor.deletion import history as told
-from tfx_janitor.deletion.acts import Outcome, Touch
+from tfx_janitor.deletion.act import Outcome, Touch
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
 from tfx_janitor.effects import Effect

@@ -11,7 +11,8 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tests.builders import History, Made
 from tests.elapsing import elapse
 from tfx_janitor.deletion import pins
-from tfx_janitor.deletion.acts import Touch, begin
+from tfx_janitor.deletion.act import Touch
+from tfx_janitor.deletion.acts import begin
 from tfx_janitor.lineage.snapshot import ExecutionState, Snapshot, state_name
 from tfx_janitor.lineage.timeline import as_of
 from tfx_janitor.retention.timestamps import to_ms

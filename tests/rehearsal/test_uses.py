@@ -8,7 +8,8 @@ import pytest
 
 from tests.builders import History, Made, Retraining
 from tfx_janitor.deletion import pins
-from tfx_janitor.deletion.acts import Touch, begin
+from tfx_janitor.deletion.act import Touch
+from tfx_janitor.deletion.acts import begin
 from tfx_janitor.rehearsal.uses import Use, Uses
 
 

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_prometheus
 
-from tfx_janitor.deletion.acts import Outcome
+from tfx_janitor.deletion.act import Outcome
 from tfx_janitor.deletion.waiting import Waiting
 from tfx_janitor.report.openmetrics import BEGINNING, DONE, Run, exposition
 from tfx_janitor.retention.plan import Summary

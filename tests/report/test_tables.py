@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.report.conftest import KEPT, Decide, Show, checkpoint
-from tfx_janitor.deletion.acts import Outcome
+from tfx_janitor.deletion.act import Outcome
 from tfx_janitor.report.plan_view import listing
 from tfx_janitor.report.tables import (
     checkpoint_table,

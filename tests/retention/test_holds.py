@@ -21,6 +21,7 @@ from tests.builders import (
 from tests.deletion.surroundings import unreadable
 from tests.elapsing import elapse
 from tfx_janitor.deletion import acts, pins
+from tfx_janitor.deletion.act import Touch
 from tfx_janitor.retention.plan import Decision, Plan
 from tfx_janitor.survey.crew import Threads
 from tfx_janitor.survey.survey import make_plan
@@ -127,7 +128,7 @@ def test_our_own_pusher_is_a_node_like_any_other(history: History) -> None:
 
 def test_an_act_that_was_cut_off_holds_nothing(history: History) -> None:
     old, _ = old_and_new(history)
-    acts.begin(history.site(), "purge", [acts.Touch(old.model.id, "purge")], {})
+    acts.begin(history.site(), "purge", [Touch(old.model.id, "purge")], {})
     assert judged(history)[old.model.id].verdict == "delete"
 
 

@@ -23,7 +23,7 @@ from tests.checkpoint_janitor.conftest import Past
 from tests.checkpoint_janitor.conftest import past as past  # the fixture
 from tests.checkpoint_janitor.test_executor import Ran
 from tests.checkpoint_janitor.test_executor import started as started
-from tfx_janitor.deletion.acts import Outcome
+from tfx_janitor.deletion.act import Outcome
 from tfx_janitor.deletion.gc import collect
 from tfx_janitor.policy.schema import PolicyError, RetentionPolicy
 from tfx_janitor.retention.plan import Decision

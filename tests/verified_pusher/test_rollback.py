@@ -15,7 +15,7 @@ from tests.builders import History, flip_bit, keep_models
 from tests.serving import labelled_model
 from tfx_janitor import effects
 from tfx_janitor.deletion import acts, history
-from tfx_janitor.deletion.acts import Outcome
+from tfx_janitor.deletion.act import Outcome
 from tfx_janitor.effects import Effect
 from tfx_janitor.lineage.connection import open_url
 from tfx_janitor.payload import saved_model

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from tfx_janitor.deletion.acts import Outcome
+from tfx_janitor.deletion.act import Outcome
 from tfx_janitor.report.documents import outcomes_document
 from tfx_janitor.report.orphans import orphan_lines, orphan_totals
 from tfx_janitor.report.plan_view import listing

@@ -34,7 +34,7 @@ from tfx_janitor.errors import JanitorError, Refused, Stopped
 if TYPE_CHECKING:
     from ml_metadata import MetadataStore
 
-    from tfx_janitor.deletion.acts import Outcome
+    from tfx_janitor.deletion.act import Outcome
     from tfx_janitor.deletion.site import Site
 
 _CHUNK = 1000
@@ -207,7 +207,7 @@ def tell(
     refused: Refused | None = None,
 ) -> None:
     """Tells what became of the items, and ends the command."""
-    from tfx_janitor.deletion.acts import NOT_BEGUN
+    from tfx_janitor.deletion.act import NOT_BEGUN
 
     stopped = any(outcome.detail == NOT_BEGUN for outcome in outcomes)
     left = Stopped("stopped; the next run goes on with what was not begun") if stopped else None

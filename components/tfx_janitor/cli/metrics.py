@@ -24,7 +24,7 @@ from tfx_janitor.errors import JanitorError, Refused
 
 if TYPE_CHECKING:
     from tfx_janitor.audit.audit import Audit
-    from tfx_janitor.deletion.acts import Outcome
+    from tfx_janitor.deletion.act import Outcome
     from tfx_janitor.deletion.site import Site
     from tfx_janitor.deletion.waiting import Waiting
     from tfx_janitor.report.openmetrics import Run

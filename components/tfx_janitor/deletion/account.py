@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tfx_janitor.deletion.acts import Outcome
+from tfx_janitor.deletion.act import Outcome
 
 
 @dataclass

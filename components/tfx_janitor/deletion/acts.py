@@ -12,11 +12,10 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from tfx_janitor.deletion import seals
-from tfx_janitor.deletion.seals import Link, Seal
+from tfx_janitor.deletion.act import KINDS, Act, Kind, Link, Outcome, Seal, Touch
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.lineage.snapshot import ACT_TYPE_PREFIX, ExecutionState
@@ -25,14 +24,8 @@ from tfx_janitor.version import VERSION
 if TYPE_CHECKING:
     from ml_metadata import MetadataStore
 
-Kind = Literal["apply", "purge", "rescue", "restore", "pin", "unpin", "rollback", "mend"]
-KINDS: tuple[Kind, ...] = ("apply", "purge", "rescue", "restore", "pin", "unpin", "rollback", "mend")
-
 BATCH = 1000
 """Artifacts an act at most: what an act records stays small enough for every backend."""
-
-NOT_BEGUN = "stopped before it was begun"
-"""Detail of an item that is left to the next run, for somebody wanted this one to stop."""
 
 _INPUT = 3
 
@@ -43,83 +36,6 @@ is one of their acts named by none."""
 
 class DamagedAct(JanitorError):
     """An act whose record cannot be read any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Touch:
-    """What an act is about to do to one artifact: mark, prune, purge, rescue, restore, pin or unpin; of a
-    rollback, put back or replace a PushedModel, or serve a Model.
-    """
-
-    artifact_id: int
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one item of an act.
-
-    Attributes:
-      artifact_id: 0 for a directory that no artifact claims.
-      done: "marked", "purged", "finished", "corrected", "pruned", "rescued", "restored", "pinned" or
-        "unpinned"; of a rollback "put back", "replaced", "served", "pushed"; or "skipped", "failed".
-      detail: why it was skipped or rescued, or what was pruned.
-      bytes: what the item freed; of what was marked, what its purge would free.
-      path: of a directory that no artifact claims; None for an artifact.
-    """
-
-    artifact_id: int
-    done: str
-    detail: str = ""
-    bytes: int = 0
-    path: str | None = None
-
-    @property
-    def row(self) -> list[int | str]:
-        """As it is recorded and hashed."""
-        row: list[int | str] = [self.artifact_id, self.done, self.detail, self.bytes]
-        return row if self.path is None else [*row, self.path]
-
-    @property
-    def well(self) -> bool:
-        """Whether the item needs nobody's attention."""
-        return self.done not in ("skipped", "failed")
-
-    @property
-    def freed(self) -> int:
-        """Bytes that are gone from the disk."""
-        return self.bytes if self.done in ("purged", "finished", "corrected", "pruned") else 0
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One act as MLMD remembers it.
-
-    Attributes:
-      id: MLMD id of its execution.
-      ended: False if it is under way, or was cut off.
-      details: what was recorded with it, such as plan_id, policy, grace_ms, reason.
-      touches: what it was about to do.
-      outcomes: what became of it, by item; empty until it ended.
-      seal: its hashes; None for an act of a version that wrote none.
-      damage: what of its record cannot be read any more, and is empty here; "" for a sound one.
-    """
-
-    id: int
-    kind: Kind
-    at_ms: int
-    actor: str
-    version: str
-    ended: bool
-    details: Mapping[str, Any]
-    touches: tuple[Touch, ...]
-    outcomes: tuple[Outcome, ...] = field(default=())
-    seal: Seal | None = None
-    damage: str = ""
-
-    def is_due(self, now_ms: int) -> bool:
-        """Whether the grace of what it marked is over."""
-        return now_ms >= self.at_ms + int(self.details["grace_ms"])
 
 
 def begin(site: Site, kind: Kind, touches: Sequence[Touch], details: Mapping[str, Any]) -> int:

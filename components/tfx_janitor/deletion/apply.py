@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tfx_janitor.deletion import acts, limits, orphans, seals
-from tfx_janitor.deletion.acts import Outcome, Touch
+from tfx_janitor.deletion.act import Outcome, Touch
 from tfx_janitor.deletion.batches import in_batches, not_begun
 from tfx_janitor.deletion.marks import checkpoint_marks
 from tfx_janitor.deletion.orphan_marks import orphan_marks

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from tfx_janitor.deletion.acts import BATCH, NOT_BEGUN, Outcome
+from tfx_janitor.deletion.act import NOT_BEGUN, Outcome
+from tfx_janitor.deletion.acts import BATCH
 from tfx_janitor.deletion.site import Site
 
 IN_HAND = 50

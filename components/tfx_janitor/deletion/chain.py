@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tfx_janitor.deletion import seals
-from tfx_janitor.deletion.acts import Act
-from tfx_janitor.deletion.seals import Link
+from tfx_janitor.deletion.act import Act, Link
 from tfx_janitor.retention.plan import Plan
 
 FindingKind = Literal[

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import timedelta
 
 from tfx_janitor.deletion import acts
-from tfx_janitor.deletion.acts import Act, Outcome, Touch
+from tfx_janitor.deletion.act import Act, Outcome, Touch
 from tfx_janitor.deletion.batches import in_batches, in_hand, not_begun
 from tfx_janitor.deletion.checkpoints import PruneOrder, prune
 from tfx_janitor.deletion.last_look import needed_since

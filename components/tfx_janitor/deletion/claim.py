@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from tfx_janitor.deletion import acts
-from tfx_janitor.deletion.acts import Outcome, Touch
+from tfx_janitor.deletion.act import Outcome, Touch
 from tfx_janitor.deletion.batches import in_batches, in_hand, not_begun
 from tfx_janitor.deletion.last_look import needed_since
 from tfx_janitor.deletion.marks import ArtifactMark

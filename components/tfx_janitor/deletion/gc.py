@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tfx_janitor.deletion.acts import Outcome
+from tfx_janitor.deletion.act import Outcome
 from tfx_janitor.deletion.apply import apply
 from tfx_janitor.deletion.purge import purge
 from tfx_janitor.deletion.site import Site

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tfx_janitor.deletion import acts, chain, pin_records
+from tfx_janitor.deletion.act import Link
 from tfx_janitor.deletion.chain import Finding
-from tfx_janitor.deletion.seals import Link
 from tfx_janitor.retention.plan import Plan, PlanError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from tfx_janitor.deletion.acts import Act
+from tfx_janitor.deletion.act import Act
 
 CheckpointName = tuple[str, str]
 """A directory relative to the artifact's URI ("" is the URI itself), and the checkpoint's name in it."""

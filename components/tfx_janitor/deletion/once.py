@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tfx_janitor.deletion import acts
-from tfx_janitor.deletion.acts import Act
+from tfx_janitor.deletion.act import Act
 from tfx_janitor.deletion.marks import checkpoint_marks
 from tfx_janitor.deletion.orphan_marks import orphan_marks
 from tfx_janitor.errors import JanitorError

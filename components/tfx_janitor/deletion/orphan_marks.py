@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from tfx_janitor.deletion.acts import NOT_BEGUN, Act, Outcome
+from tfx_janitor.deletion.act import NOT_BEGUN, Act, Outcome
 from tfx_janitor.payload.places import PlaceError, unfollowed
 from tfx_janitor.retention.plan import Orphan, Reason
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tfx_janitor.deletion import acts, seals
-from tfx_janitor.deletion.acts import Act, Outcome
+from tfx_janitor.deletion.act import Act, Outcome
 from tfx_janitor.deletion.batches import in_batches, in_hand
 from tfx_janitor.deletion.orphan_marks import (
     OrphanMark,

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfx_janitor.deletion import acts, seals
-from tfx_janitor.deletion.acts import Act, Outcome
+from tfx_janitor.deletion.act import Act, Outcome
 from tfx_janitor.deletion.batches import in_batches
 from tfx_janitor.deletion.orphan_marks import (
     OrphanMark,

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from tfx_janitor.deletion.acts import BATCH, Outcome
+from tfx_janitor.deletion.act import Outcome
+from tfx_janitor.deletion.acts import BATCH
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.lineage.snapshot import Snapshot, state_name
 

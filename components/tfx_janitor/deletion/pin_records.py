@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tfx_janitor.deletion.acts import Act
+from tfx_janitor.deletion.act import Act
 from tfx_janitor.deletion.chain import Finding
 from tfx_janitor.lineage.read_api import PIN_CONTEXT_TYPE
 

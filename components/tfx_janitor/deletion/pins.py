@@ -11,7 +11,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from tfx_janitor.deletion import acts, pin_records
-from tfx_janitor.deletion.acts import Outcome, Touch
+from tfx_janitor.deletion.act import Outcome, Touch
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.lineage.read_api import PIN_CONTEXT_TYPE, read_pins

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tfx_janitor.deletion import acts, checkpoint_purge, orphan_purge
-from tfx_janitor.deletion.acts import Act, Kind, Outcome, Touch
+from tfx_janitor.deletion.act import Act, Kind, Outcome, Touch
 from tfx_janitor.deletion.batches import in_batches, not_begun
 from tfx_janitor.deletion.claim import Condemned, carry_out, trash_label
 from tfx_janitor.deletion.marks import artifact_marks

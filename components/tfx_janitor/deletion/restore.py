@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tfx_janitor.deletion import acts
-from tfx_janitor.deletion.acts import Outcome, Touch
+from tfx_janitor.deletion.act import Outcome, Touch
 from tfx_janitor.deletion.batches import in_batches, not_begun
 from tfx_janitor.deletion.marks import CheckpointMark, checkpoint_marks, closings
 from tfx_janitor.deletion.overtaken import unless_overtaken

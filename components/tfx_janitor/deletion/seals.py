@@ -14,39 +14,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tfx_janitor.deletion.act import Act, Link, Outcome
+
 if TYPE_CHECKING:
-    from tfx_janitor.deletion.acts import Act, Outcome
     from tfx_janitor.retention.plan import Decision, Orphan
-
-Link = tuple[int, str]
-"""How an act names another: MLMD id of its execution, and the hash that it had then."""
-
 
 ALTERED = "act {}, which marked it, is not as it was written: see tfx-janitor history --verify"
 """Why nothing is purged that such an act marked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seal:
-    """The hashes that an act carries.
-
-    Attributes:
-      previous: the acts before it, as it names them, ascending by id.
-      begun: `sha256:` and the hash of its beginning.
-      ended: that of its end; None while it is under way, and for ever if it was cut off.
-    """
-
-    previous: tuple[Link, ...]
-    begun: str
-    ended: str | None = None
-
-    @property
-    def hash(self) -> str:
-        """The hash that an act which begins now would name this one by."""
-        return self.ended or self.begun
 
 
 def beginning(act: Act, previous: Sequence[Link]) -> str:

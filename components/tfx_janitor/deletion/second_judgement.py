@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeGuard
 
-from tfx_janitor.deletion.acts import Act
+from tfx_janitor.deletion.act import Act
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.lineage.snapshot import Snapshot
 from tfx_janitor.payload.places import Place, resolve

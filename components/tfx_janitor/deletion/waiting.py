@@ -14,7 +14,7 @@ from tfx_janitor.lineage.snapshot import ArtifactState
 if TYPE_CHECKING:
     from ml_metadata import MetadataStore
 
-    from tfx_janitor.deletion.acts import Act
+    from tfx_janitor.deletion.act import Act
 
 _CHUNK = 1000
 

@@ -16,7 +16,7 @@ from tfx_janitor.retention.plan import CheckpointDecision
 from tfx_janitor.retention.timestamps import to_iso
 
 if TYPE_CHECKING:
-    from tfx_janitor.deletion.acts import Act, Outcome
+    from tfx_janitor.deletion.act import Act, Outcome
     from tfx_janitor.deletion.history import HistoryVerification
 
 

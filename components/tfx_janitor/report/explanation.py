@@ -23,7 +23,7 @@ from tfx_janitor.retention.settlement import Settlement
 from tfx_janitor.retention.timestamps import to_iso
 
 if TYPE_CHECKING:
-    from tfx_janitor.deletion.acts import Act, Outcome
+    from tfx_janitor.deletion.act import Act, Outcome
 
 SCHEMA = "tfx-janitor/explanation/v1"
 

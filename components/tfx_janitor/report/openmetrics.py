@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 from tfx_janitor.retention.plan import Summary
 
 if TYPE_CHECKING:
-    from tfx_janitor.deletion.acts import Outcome
+    from tfx_janitor.deletion.act import Outcome
     from tfx_janitor.deletion.waiting import Waiting
 
 PREFIX = "tfx_janitor"

@@ -16,7 +16,7 @@ from tfx_janitor.retention.plan import Orphan
 from tfx_janitor.retention.timestamps import to_iso
 
 if TYPE_CHECKING:
-    from tfx_janitor.deletion.acts import Act, Outcome
+    from tfx_janitor.deletion.act import Act, Outcome
 
 SCHEMA = "tfx-janitor/orphan-explanation/v1"
 

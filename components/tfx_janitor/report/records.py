@@ -17,7 +17,7 @@ from tfx_janitor.report.tables import STYLES, grid
 from tfx_janitor.report.text import count, second, size, text
 
 if TYPE_CHECKING:
-    from tfx_janitor.deletion.acts import Act, Outcome
+    from tfx_janitor.deletion.act import Act, Outcome
     from tfx_janitor.deletion.history import HistoryVerification
 
 

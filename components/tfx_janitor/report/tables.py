@@ -20,7 +20,7 @@ from tfx_janitor.report.text import count, minute, size, text, to_copy
 from tfx_janitor.retention.plan import CheckpointDecision, Decision, Plan
 
 if TYPE_CHECKING:
-    from tfx_janitor.deletion.acts import Outcome
+    from tfx_janitor.deletion.act import Outcome
 
 STYLES = {
     "keep": "green",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tfx_janitor.deletion import acts
-from tfx_janitor.deletion.acts import Outcome, Touch
+from tfx_janitor.deletion.act import Outcome, Touch
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.lineage.snapshot import ArtifactState
 from tfx_janitor.payload import places, saved_model

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfx_janitor.deletion import acts
+from tfx_janitor.deletion.act import Kind
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.lineage.snapshot import ACT_TYPE_PREFIX, INPUTS, OUTPUTS, ArtifactState, EventKind
 from tfx_janitor.payload import places
@@ -181,7 +182,7 @@ def _models_first_newest_first(source: Source) -> tuple[bool, int]:
     return source.artifact_type != _SOURCES[0], -(source.artifact_id or 0)
 
 
-def record(site: Site, act_id: int, kind: acts.Kind, properties: Mapping[str, int | str]) -> int:
+def record(site: Site, act_id: int, kind: Kind, properties: Mapping[str, int | str]) -> int:
     """Writes the PushedModel that an act made, with its event, in one transaction.
 
     Args:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tfx_janitor.deletion import acts
-from tfx_janitor.deletion.acts import Act, Outcome, Touch
+from tfx_janitor.deletion.act import Act, Outcome, Touch
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.payload.verification import Level

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Iterable
 
 from tfx_janitor.deletion import acts
-from tfx_janitor.deletion.acts import Outcome, Touch
+from tfx_janitor.deletion.act import Outcome, Touch
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.verified_pusher import pushed_models, retirement, versions
 from tfx_janitor.verified_pusher.adoption import standing

@@ -21,7 +21,7 @@ from tests.builders import (
 from tests.deletion.faults.invariants import TEMPORARY, age_temporary_files
 from tests.deletion.surroundings import precious
 from tfx_janitor.deletion import mending, orphans, pins
-from tfx_janitor.deletion.acts import Outcome
+from tfx_janitor.deletion.act import Outcome
 from tfx_janitor.deletion.apply import apply
 from tfx_janitor.deletion.gc import collect
 from tfx_janitor.deletion.purge import purge

@@ -23,7 +23,7 @@ from tests.deletion.faults.invariants import Allowed, age_temporary_files, unset
 from tests.deletion.faults.scenarios import Build, Deed
 from tests.deletion.faults.world import World, look
 from tfx_janitor import effects
-from tfx_janitor.deletion.acts import Outcome
+from tfx_janitor.deletion.act import Outcome
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.effects import Effect
 from tfx_janitor.errors import JanitorError

@@ -14,7 +14,7 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from tfx_janitor.deletion import acts, chain, pin_records
-from tfx_janitor.deletion.acts import Act
+from tfx_janitor.deletion.act import Act
 from tfx_janitor.deletion.marks import artifact_marks, checkpoint_marks
 from tfx_janitor.deletion.orphan_marks import orphan_marks
 from tfx_janitor.lineage.read_api import read_pins

@@ -15,6 +15,7 @@ from tests.builders import History, keep_models
 from tests.proof.protocol.steps import janitor_steps
 from tests.proof.protocol.world import CLAIM_FIRST, Cast, World
 from tfx_janitor.deletion import acts, states
+from tfx_janitor.deletion.act import Kind
 from tfx_janitor.deletion.apply import apply
 from tfx_janitor.deletion.purge import purge
 from tfx_janitor.deletion.restore import restore
@@ -156,7 +157,7 @@ def _before_the_act_of_purging(monkeypatch: pytest.MonkeyPatch, meanwhile: Calla
     real = acts.begin
     pending = [meanwhile]
 
-    def begin(site: Site, kind: acts.Kind, *args: Any) -> int:
+    def begin(site: Site, kind: Kind, *args: Any) -> int:
         if kind == "purge" and pending:
             pending.pop()()
         return real(site, kind, *args)

@@ -16,7 +16,7 @@ from tfx_janitor.retention.plan import Decision, Plan
 
 if TYPE_CHECKING:
     from tfx_janitor.audit.audit import Audit
-    from tfx_janitor.deletion.acts import Act
+    from tfx_janitor.deletion.act import Act
 
 
 @dataclass(frozen=True)

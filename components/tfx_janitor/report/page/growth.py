@@ -15,7 +15,7 @@ from tfx_janitor.rehearsal.replayed import Replay
 from tfx_janitor.retention.case import Case
 
 if TYPE_CHECKING:
-    from tfx_janitor.deletion.acts import Act
+    from tfx_janitor.deletion.act import Act
 
 POINTS = 240
 """Moments on a curve: more than a screen shows apart."""

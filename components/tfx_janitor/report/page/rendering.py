@@ -33,7 +33,7 @@ from tfx_janitor.version import VERSION
 
 if TYPE_CHECKING:
     from tfx_janitor.audit.finding import Finding
-    from tfx_janitor.deletion.acts import Act
+    from tfx_janitor.deletion.act import Act
 
 BEGINNING = "<!DOCTYPE html>\n<!-- tfx-janitor report -->\n"
 """By which a file is known for such a page."""
