@@ -81,7 +81,7 @@ def test_what_is_not_understood_is_told_alone(decide: Decide):
 def test_a_mark_is_told_first(decide: Decide):
     marked = {"state": "MARKED_FOR_DELETION"}
     assert why(decide(MISSED, verdict="delete", **marked)).startswith("already marked; rule models")
-    assert why(decide(LAST, **marked)).startswith("marked, will be rescued; rule models")
+    assert why(decide(LAST, **marked)).startswith("marked, will be rescued unless discarded; rule models")
 
 
 def test_checkpoints_inside_are_summed_up(decide: Decide):

@@ -55,7 +55,9 @@ def why(decision: Decision) -> str:
     """The reasons of a verdict for one cell of a table: what keeps in brief, what lets go in full."""
     said = []
     if decision.state == _MARKED:
-        said.append("already marked" if decision.verdict == "delete" else "marked, will be rescued")
+        said.append(
+            "already marked" if decision.verdict == "delete" else "marked, will be rescued unless discarded"
+        )
     if decision.verdict == "unknown":
         unknown = [reason for reason in decision.reasons if reason.code.startswith("unknown.")]
         return "; ".join([*said, *map(sentence, unknown)])
