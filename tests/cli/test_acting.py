@@ -100,6 +100,16 @@ def test_restore_of_what_is_gone_exits_1(on: Call, plan: Path, retrained: list[R
     assert "it is DELETED, not marked; its payload was purged" in answer.out
 
 
+def test_restore_does_not_call_purged_what_was_forgotten(
+    on: Call, history: History, retrained: list[Retraining]
+):
+    twin = history.pipeline("elsewhere").run().import_model(retrained[0].model.path)
+    assert on("forget", twin.id, "--reason", "another one has it").code == 0
+    answer = on("restore", twin.id)
+    assert answer.code == 1
+    assert "it is DELETED, not marked\n" in answer.out
+
+
 def test_restore_refuses_a_damaged_model(on: Call, plan: Path, history: History, retrained: list[Retraining]):
     on("apply", plan)
     damage_saved_model(retrained[0].model.path)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from tfx_janitor.deletion import acts
 from tfx_janitor.deletion.act import Outcome, Touch
 from tfx_janitor.deletion.batches import in_batches, not_begun
-from tfx_janitor.deletion.marks import CheckpointMark, checkpoint_marks, closings
+from tfx_janitor.deletion.marks import CheckpointMark, artifact_marks, checkpoint_marks, closings
 from tfx_janitor.deletion.overtaken import unless_overtaken
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
@@ -39,9 +39,11 @@ def restore(site: Site, artifact_ids: Sequence[int]) -> list[Outcome]:
         listed = ", ".join(map(str, unknown))
         raise JanitorError(f"expected ids of artifacts in {site.metadata}, which has no {listed}")
     inside: dict[int, list[CheckpointMark]] = {}
-    for mark in checkpoint_marks(acts.read(site.store)):
+    known = acts.read(site.store)
+    for mark in checkpoint_marks(known):
         if mark.artifact_id in rows:
             inside.setdefault(mark.artifact_id, []).append(mark)
+    purged = {artifact_id for artifact_id, mark in artifact_marks(known).items() if mark.begun}
     outcomes: list[Outcome] = []
     marked: list[int] = []
     for artifact_id, row in rows.items():
@@ -49,7 +51,8 @@ def restore(site: Site, artifact_ids: Sequence[int]) -> list[Outcome]:
         if state == ArtifactState.MARKED_FOR_DELETION:
             marked.append(artifact_id)
         elif artifact_id not in inside:
-            gone = "; its payload was purged" if state == ArtifactState.DELETED else ""
+            is_gone = state == ArtifactState.DELETED and artifact_id in purged
+            gone = "; its payload was purged" if is_gone else ""
             outcomes.append(Outcome(artifact_id, "skipped", f"it is {state_name(state)}, not marked{gone}"))
     problems = check_whole(site, snapshot, [rows[artifact_id] for artifact_id in marked])
     whole = [artifact_id for artifact_id, problem in zip(marked, problems, strict=True) if problem is None]
