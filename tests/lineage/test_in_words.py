@@ -19,6 +19,10 @@ from tfx_janitor.lineage.in_words import in_words
             "There are a subset of tables in MLMD instance. missing tables: artifact_table",
             "/a b/m.db has only some of MLMD's tables: run it again if a pipeline is just making it",
         ),
+        (
+            "Cannot connect sqlite3 database: unable to open database file",
+            "/a b/m.db cannot be opened: look at its permissions and its directory's",
+        ),
         ("Error when executing query: database disk image is malformed query: ", "/a b/m.db is damaged"),
     ],
 )

@@ -25,7 +25,7 @@ _PARTIAL = (
 _MEANINGS = {
     "database or disk is full": "no space is left on the disk of {path}: make room there, and run it again",
     READONLY: "{path} cannot be written: the file, its directory or its file system is read-only",
-    "unable to open database file": "{path} cannot be opened: look at the permissions of its directory",
+    "unable to open database file": "{path} cannot be opened: look at its permissions and its directory's",
     "file is not a database": "{path} is no SQLite database",
     "database disk image is malformed": "{path} is damaged: bring it back from a backup",
     # Before the tables: MLMD takes one that it cannot read, because of a lock, for one that is missing.
