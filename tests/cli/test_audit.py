@@ -259,6 +259,20 @@ def test_what_undoes_a_discard_names_the_store(
     assert undo in answer.out.splitlines()
 
 
+@pytest.mark.parametrize(
+    "command", ["discard 1 --policy POLICY", "forget 1", "close 1", "withdraw BASE 1", "adopt BASE 1"]
+)
+def test_an_act_without_a_reason_is_refused(
+    on: Call, history: History, runs: list[Retraining], policy: Path, command: str
+) -> None:
+    base = runs[0].push.destination.parent
+    words = command.replace("POLICY", str(policy)).replace("BASE", str(base)).split()
+    answer = on(*words, "--reason", " ")
+    assert answer.code == 2
+    assert "'--reason': expected a reason, got an empty one" in answer.err
+    assert on("history").out == "no acts\n"
+
+
 def test_json_has_stable_codes(on: Call, history: History, runs: list[Retraining], policy: Path) -> None:
     missing(history, runs[0])
     document = on("audit", "--policy", policy, "--format", "json").json

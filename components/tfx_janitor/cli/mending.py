@@ -8,17 +8,16 @@ from typing import Annotated
 import typer
 
 from tfx_janitor.cli.acting import at_work, names_of, tell
-from tfx_janitor.cli.options import Format, Now, OutputFormat, Policy, called
+from tfx_janitor.cli.options import Format, Now, OutputFormat, Policy, Reason, called
 from tfx_janitor.cli.site import read_policy
 
 Artifacts = Annotated[list[int], typer.Argument(metavar="ID", help="Artifacts, by their ids.")]
-Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; the history tells it.")]
 
 
 def discard(
     ctx: typer.Context,
     ids: Artifacts,
-    reason: Why,
+    reason: Reason,
     policy: Policy,
     now: Now = None,
     format: OutputFormat = Format.TABLE,
@@ -42,7 +41,7 @@ def discard(
 def forget(
     ctx: typer.Context,
     ids: Artifacts,
-    reason: Why,
+    reason: Reason,
     now: Now = None,
     format: OutputFormat = Format.TABLE,
 ) -> None:
@@ -62,7 +61,7 @@ def forget(
 def close(
     ctx: typer.Context,
     ids: Annotated[list[int], typer.Argument(metavar="EXECUTION", help="Executions, by their ids.")],
-    reason: Why,
+    reason: Reason,
     now: Now = None,
     format: OutputFormat = Format.TABLE,
 ) -> None:

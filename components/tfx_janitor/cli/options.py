@@ -81,6 +81,12 @@ def _begin_to_log(ctx: typer.Context, wanted: LogFormat) -> LogFormat:
     return wanted
 
 
+def _not_empty(reason: str) -> str:
+    if not reason.strip():
+        raise typer.BadParameter("expected a reason, got an empty one; who reads it later will want to know")
+    return reason
+
+
 def moment_ms(value: str | None) -> int | None:
     """A time option in milliseconds; None where it was not given.
 
@@ -165,6 +171,10 @@ Now = Annotated[
 Pipeline = Annotated[
     str | None,
     typer.Option("--pipeline", metavar="NAME", help="Govern only what this pipeline produced."),
+]
+Reason = Annotated[
+    str,
+    typer.Option("--reason", metavar="TEXT", help="Why; the history tells it.", callback=_not_empty),
 ]
 Approve = Annotated[
     str | None,

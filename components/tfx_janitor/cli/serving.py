@@ -10,7 +10,7 @@ import typer
 
 from tfx_janitor.cli.acting import at_work, names_of, tell
 from tfx_janitor.cli.exits import finish
-from tfx_janitor.cli.options import Format, Level, ModelLevel, Now, OutputFormat, called, moment_ms
+from tfx_janitor.cli.options import Format, Level, ModelLevel, Now, OutputFormat, Reason, called, moment_ms
 from tfx_janitor.cli.printing import print_json, show
 from tfx_janitor.cli.site import clock_ms, opened
 from tfx_janitor.errors import JanitorError
@@ -100,7 +100,7 @@ def withdraw(
     ctx: typer.Context,
     base: Base,
     version: Annotated[int, typer.Argument(metavar="VERSION", min=0, help="What goes.")],
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; the history tells it.")],
+    reason: Reason,
     server: Annotated[
         list[str] | None,
         typer.Option(
@@ -130,7 +130,7 @@ def adopt(
     ctx: typer.Context,
     base: Base,
     version: Annotated[int, typer.Argument(metavar="VERSION", min=0, help="What no lineage tells of.")],
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; the history tells it.")],
+    reason: Reason,
     now: Now = None,
     format: OutputFormat = Format.TABLE,
 ) -> None:
