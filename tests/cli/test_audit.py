@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -210,6 +211,22 @@ def test_a_store_in_good_order_is_0(on: Call, runs: list[Retraining], policy: Pa
     answer = on("audit", "--policy", policy)
     assert answer.code == 0
     assert answer.out == "18 artifacts, 12 executions looked at (structure): nothing found\n"
+
+
+@pytest.mark.parametrize("command", ["audit", "report"])
+def test_what_cannot_be_loaded_here_is_not_called_sound(
+    on: Call,
+    runs: list[Retraining],
+    policy: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    page = ("--out", tmp_path / "page.html") if command == "report" else ()
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    answer = on(command, "--policy", policy, "--verify", "load", *page)
+    assert (answer.code, answer.out) == (2, "")
+    assert "loading a payload takes tensorflow, which is not installed here" in answer.err
 
 
 def test_it_fails_only_on_what_is_bad_enough(

@@ -12,6 +12,7 @@ from tfx_janitor.deletion.marks import artifact_marks
 from tfx_janitor.deletion.orphan_marks import orphan_marks
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.lineage.snapshot import Snapshot
+from tfx_janitor.payload import loading
 from tfx_janitor.payload.verification import Level
 from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.case import Case
@@ -40,7 +41,12 @@ def audit(site: Site, policy: RetentionPolicy, level: Level, *, snapshot: Snapsh
       policy: says which directories are served, and what counts as dead; it decides nothing here.
       level: how thoroughly to verify payloads; STRUCTURE reads no tensors.
       snapshot: the store, if it was read already.
+
+    Raises:
+      NotInstalled: payloads are to be loaded, and there is no TensorFlow.
     """
+    if level is Level.LOAD:
+        loading.require()
     snapshot = site.read() if snapshot is None else snapshot
     known = acts.read(site.store)
     marks = artifact_marks(known)

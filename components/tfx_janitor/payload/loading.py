@@ -153,6 +153,16 @@ def tensorflow() -> Iterator[Any]:
             logger.removeFilter(silence)
 
 
+def require() -> None:
+    """Makes sure that payloads can be loaded, where one that cannot be would merely count as not judged.
+
+    Raises:
+      NotInstalled: there is no TensorFlow.
+    """
+    with tensorflow():
+        pass
+
+
 @contextlib.contextmanager
 def without_wildcards(directory: str) -> Iterator[str]:
     """A path to the same directory that TensorFlow, which takes paths for patterns, reads literally."""
