@@ -9,7 +9,7 @@ import typer
 
 from tfx_janitor.cli.exits import finish
 from tfx_janitor.cli.metrics import measured
-from tfx_janitor.cli.options import Metrics, Now, Pipeline, Policy, VerifyLevel, called
+from tfx_janitor.cli.options import Metrics, Now, OnlyPipeline, Policy, VerifyLevel, called
 from tfx_janitor.cli.printing import print_json, print_pieces, show
 from tfx_janitor.cli.site import opened, read_policy
 
@@ -40,7 +40,7 @@ def audit(
     fail_on: Annotated[
         FailOn, typer.Option("--fail-on", help="How bad a finding must be for exit code 1.")
     ] = FailOn.NOTE,
-    pipeline: Pipeline = None,
+    pipeline: OnlyPipeline = None,
     now: Now = None,
     metrics: Metrics = None,
     format: Annotated[

@@ -172,6 +172,10 @@ Pipeline = Annotated[
     str | None,
     typer.Option("--pipeline", metavar="NAME", help="Govern only what this pipeline produced."),
 ]
+OnlyPipeline = Annotated[
+    str | None,
+    typer.Option("--pipeline", metavar="NAME", help="Only what this pipeline produced, ran and serves."),
+]
 Reason = Annotated[
     str,
     typer.Option("--reason", metavar="TEXT", help="Why; the history tells it.", callback=_not_empty),
