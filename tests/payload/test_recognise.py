@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.deletion.surroundings import unreadable
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.payload.recognise import verify_payload
 from tfx_janitor.payload.verification import Damage, Level
@@ -69,3 +71,11 @@ def test_what_is_nothing_of_ours_is_an_error(copy: Copy, tmp_path: Path) -> None
     shutil.copy(model / "saved_model.pb", tmp_path / "alone.pb")
     with pytest.raises(JanitorError):
         verify_payload(str(tmp_path / "alone.pb"), Level.STRUCTURE)
+
+
+def test_what_cannot_be_looked_at_is_not_called_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unreadable(monkeypatch, tmp_path / "model", errno.EACCES)
+    with pytest.raises(JanitorError, match=r"but .*/model cannot be read: permission denied"):
+        verify_payload(str(tmp_path / "model"), Level.STRUCTURE)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 from tfx_janitor.errors import JanitorError
-from tfx_janitor.payload import checkpoints, saved_model, smoke
+from tfx_janitor.payload import checkpoints, filesystem, saved_model, smoke
 from tfx_janitor.payload.checkpoint_state import FILE, StateError, read_state
+from tfx_janitor.payload.presence import is_missing
 from tfx_janitor.payload.smoke import SmokeTest
 from tfx_janitor.payload.verification import Damage, Level, Verification
 
@@ -63,8 +64,14 @@ def _verify_one(path: str, level: Level) -> tuple[Verification, ...]:
         for checkpoint in checkpoints.list_checkpoints(directory):
             if name == checkpoint.name or name in checkpoint.files:
                 return (checkpoints.verify(directory, checkpoint, level),)
-    if not os.path.lexists(path):
+    if is_missing(path):
         raise JanitorError(f"expected a SavedModel or checkpoints, but there is nothing at {path}")
+    try:
+        os.lstat(path)
+    except OSError as error:
+        raise JanitorError(
+            f"expected a SavedModel or checkpoints, but {path} {filesystem.reason(error)}"
+        ) from None
     raise JanitorError(f"{path} is neither a SavedModel's directory nor part of a checkpoint")
 
 

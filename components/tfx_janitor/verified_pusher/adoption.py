@@ -13,6 +13,7 @@ from tfx_janitor.deletion.site import Site
 from tfx_janitor.lineage.snapshot import ArtifactState
 from tfx_janitor.payload import places, saved_model
 from tfx_janitor.payload.places import PlaceError
+from tfx_janitor.payload.presence import why_no_directory
 from tfx_janitor.payload.verification import Level
 from tfx_janitor.verified_pusher import content, manifest, pushed_models, versions
 from tfx_janitor.verified_pusher.content import ContentFile, Tree
@@ -87,7 +88,9 @@ def standing(base: str, number: int) -> Version:
       AdoptionError: there is none, or no such directory.
     """
     if not os.path.isdir(base):
-        raise AdoptionError(f"expected a base directory that a model server watches, but there is no {base}")
+        raise AdoptionError(
+            f"expected a base directory that a model server watches, but {why_no_directory(base)}"
+        )
     try:
         served = versions.served(base)
     except OSError as error:

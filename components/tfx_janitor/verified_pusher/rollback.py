@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tfx_janitor.payload import saved_model
+from tfx_janitor.payload.presence import why_no_directory
 from tfx_janitor.payload.verification import Level
 from tfx_janitor.verified_pusher import content, manifest, push, versions
 from tfx_janitor.verified_pusher.errors import ManifestError, ModelRefused, PushError
@@ -269,7 +270,9 @@ class _History:
 
 def _served(base: str) -> tuple[versions.Version, ...]:
     if not os.path.isdir(base):
-        raise RollbackError(f"expected a base directory that a model server watches, but there is no {base}")
+        raise RollbackError(
+            f"expected a base directory that a model server watches, but {why_no_directory(base)}"
+        )
     if saved_model.is_saved_model(base):
         raise RollbackError(
             f"expected a base directory, but {base} is a model itself; name the directory above it"
