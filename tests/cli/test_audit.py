@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import shutil
@@ -20,6 +21,8 @@ from tests.builders import (
     keep_models,
 )
 from tests.cli.conftest import Call
+from tests.deletion.surroundings import unreadable
+from tfx_janitor.verified_pusher import versions
 
 RULES = [
     keep_models(last=9),
@@ -227,6 +230,34 @@ def test_what_cannot_be_loaded_here_is_not_called_sound(
     answer = on(command, "--policy", policy, "--verify", "load", *page)
     assert (answer.code, answer.out) == (2, "")
     assert "loading a payload takes tensorflow, which is not installed here" in answer.err
+
+
+@pytest.mark.parametrize("command", ["audit", "report"])
+def test_a_serving_directory_that_cannot_be_listed_is_no_bug_and_not_passed_over(
+    on: Call,
+    history: History,
+    runs: list[Retraining],
+    policy: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    base = str(runs[0].push.destination.parent)
+    real = os.path.isdir
+    page = ("--out", tmp_path / "page.html") if command == "report" else ()
+
+    def refused(path: str) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr(versions, "served", refused)
+    for is_searchable in (True, False):
+        if not is_searchable:
+            unreadable(monkeypatch, Path(base), errno.EACCES)
+            monkeypatch.setattr(os.path, "isdir", lambda path: path != base and real(path))
+            monkeypatch.setattr(os.path, "exists", lambda path: path != base and os.access(path, os.F_OK))
+        answer = on(command, "--policy", policy, *page)
+        assert (answer.code, answer.out) == (2, "")
+        assert f"expected to list {base}, which model servers watch, but it cannot be read" in answer.err
 
 
 def test_it_fails_only_on_what_is_bad_enough(

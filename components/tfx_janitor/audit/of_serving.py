@@ -13,7 +13,9 @@ from tfx_janitor.audit.of_payloads import kind_of_damage, told
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.lineage.snapshot import ArtifactState
 from tfx_janitor.payload import saved_model
+from tfx_janitor.payload.filesystem import reason
 from tfx_janitor.payload.places import Place, PlaceError, resolve
+from tfx_janitor.payload.presence import is_missing
 from tfx_janitor.payload.verification import Level, Verification
 from tfx_janitor.retention.case import PRESENT, PUSHED_MODEL, Case
 from tfx_janitor.survey.crew import Crew, Failed
@@ -90,7 +92,7 @@ def findings(case: Case, crew: Crew, level: Level) -> Iterator[Finding]:
         (Place("file", base), version)
         for base in _bases(case, pushes)
         if _is_own(case, pushed_to[base])
-        for version in versions.served(base)
+        for version in _versions(base)
     ]
     orders = _orders(case, found, pushes, level)
     looks = list(crew.run("verify versions", inspect_version, orders))
@@ -171,11 +173,11 @@ def _vanished(case: Case, pushes: Mapping[Place, Sequence[int]]) -> Iterator[Fin
             base, last = os.path.dirname(place.path), (rows[-1], place)
             newest[base] = max(last, newest.get(base, last))
     for base, (row, place) in newest.items():
-        number = versions.parse(os.path.basename(place.path))
-        standing = versions.served(base) if os.path.isdir(base) else ()
-        live = case.snapshot.artifacts.state[row] == ArtifactState.LIVE
         if not (_is_own(case, pushed_to[base]) and _is_own(case, (row,))):
             continue
+        number = versions.parse(os.path.basename(place.path))
+        standing = _versions(base) if _may_be_there(base) else ()
+        live = case.snapshot.artifacts.state[row] == ArtifactState.LIVE
         if live and standing and number is not None and standing[-1].number < number:
             artifact_id = int(case.snapshot.artifacts.id[row])
             yield Finding(
@@ -274,7 +276,22 @@ def _bases(case: Case, pushes: Mapping[Place, tuple[int, ...]]) -> list[str]:
     """Base directories that the policy names, and those that something was pushed to, if they are there."""
     named = [resolve(base) for base in case.policy.serving]
     pushed = [Place("file", os.path.dirname(place.path)) for place in pushes if place.local]
-    return sorted({place.path for place in (*named, *pushed) if place.local and os.path.isdir(place.path)})
+    return sorted({place.path for place in (*named, *pushed) if place.local and _may_be_there(place.path)})
+
+
+def _may_be_there(base: str) -> bool:
+    """Whether a base directory is there, or nobody can tell."""
+    return os.path.isdir(base) or not (is_missing(base) or os.path.exists(base))
+
+
+def _versions(base: str) -> tuple[Version, ...]:
+    """The versions in a base directory: without them nothing can be said of what is served."""
+    try:
+        return versions.served(base)
+    except OSError as error:
+        raise JanitorError(
+            f"expected to list {base}, which model servers watch, but it {reason(error)}"
+        ) from None
 
 
 def _sources(case: Case) -> Mapping[int, list[int]]:
