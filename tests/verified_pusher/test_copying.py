@@ -186,6 +186,18 @@ def test_where_the_file_system_can_share_blocks_no_byte_is_copied(
     assert everything(tmp_path / "copy") == everything(source)
 
 
+def test_where_blocks_cannot_be_shared_yet_all_bytes_are_copied(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def share_some(source_fd: int, target_fd: int, name: str) -> None:
+        os.sendfile(target_fd, source_fd, 0, 500)
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(effects, "clone", share_some)
+    _copy(source, tmp_path / "copy")
+    assert everything(tmp_path / "copy") == everything(source)
+
+
 @pytest.mark.parametrize("way", ["clone", "copy_range"])
 def test_a_disk_that_fails_is_no_reason_to_try_another_way(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str

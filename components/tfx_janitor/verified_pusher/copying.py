@@ -38,9 +38,13 @@ _PIECE = 1 << 20
 # take less time. Others know better, above all those whose server copies by itself.
 _COPYING_PAGE_BY_PAGE = frozenset(("ext4", "xfs"))
 
-# What says that another way is needed, not that something failed.
+# What says that another way is needed, not that something failed. EAGAIN is what ZFS says where blocks cannot
+# be shared yet, for they are not on disk: those of a model that was written just now.
 _NOT_THIS_WAY = frozenset(
-    (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EINVAL, errno.ENOSYS, errno.ENOTTY, errno.EOPNOTSUPP)
+    (
+        *(errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EINVAL, errno.ENOSYS, errno.ENOTTY),
+        *(errno.EOPNOTSUPP, errno.EAGAIN),
+    )
 )
 
 _log = logging.getLogger(__name__)
