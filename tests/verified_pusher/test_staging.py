@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import threading
@@ -110,6 +111,19 @@ def test_what_cannot_be_cleared_away_stops_no_push(corner: Corner, monkeypatch: 
     with stage(corner, Unsynced()) as staged:
         _build(staged)
     assert _staged(corner) == ["stage-1", "stage-2"]
+
+
+def test_a_process_that_was_forked_meanwhile_excludes_nobody(corner: Corner) -> None:
+    corner.make(Unsynced())
+    fork = multiprocessing.get_context("fork")
+    over = fork.Event()
+    child = fork.Process(target=over.wait, args=(60,), daemon=True)
+    with corner.alone():
+        child.start()
+    with open(os.path.join(corner.path, "lock")) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    over.set()
+    child.join()
 
 
 def test_only_one_pusher_is_alone_at_a_time(corner: Corner) -> None:

@@ -79,6 +79,9 @@ class Corner:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
+            # Closing alone keeps the lock while a process lives that another thread has forked meanwhile.
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
 
 
