@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.verified_pusher.small_models import make_model, push_small
 from tfx_janitor import effects
 from tfx_janitor.effects import Effect
 from tfx_janitor.verified_pusher.durability import Unsynced, make_directories
+from tfx_janitor.verified_pusher.errors import PushError
 
 
 @pytest.fixture
@@ -59,3 +63,32 @@ def test_a_file_where_a_directory_should_be_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("")
     with pytest.raises(NotADirectoryError, match=r"expected a directory at .*a, and there is something else"):
         make_directories(str(tmp_path / "a"), Unsynced())
+
+
+def test_a_version_that_stood_there_already_is_put_on_disk(tmp_path: Path, synced: list[str]) -> None:
+    stood = make_model(tmp_path / "serving" / "1600000000", "cat")
+    (stood / "assets.extra").mkdir()
+    done = push_small(make_model(tmp_path / "model", "cat"), tmp_path / "serving")
+    assert (done.version, done.is_new) == (1_600_000_000, False)
+    assert {str(path) for path in (stood.parent, stood, *stood.rglob("*"))} <= set(synced)
+
+
+def test_a_version_whose_name_was_not_put_on_disk_is_so_by_the_next_push(tmp_path: Path) -> None:
+    model, base = make_model(tmp_path / "model", "cat"), tmp_path / "serving"
+    synced: list[str] = []
+
+    def fail_once_it_is_visible(effect: Effect, change: Callable[[], Any]) -> Any:
+        if effect.kind == "fsync" and (base / "1700000000").exists():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return change()
+
+    def note(effect: Effect, change: Callable[[], Any]) -> Any:
+        if effect.kind == "fsync":
+            synced.append(effect.subject)
+        return change()
+
+    with effects.watched(fail_once_it_is_visible), pytest.raises(PushError, match="survive a power cut"):
+        push_small(model, base)
+    with effects.watched(note):
+        assert not push_small(model, base).is_new
+    assert str(base) in synced

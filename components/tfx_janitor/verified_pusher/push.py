@@ -281,6 +281,7 @@ def _publish(
     _refuse_overtaken(corner.base, described.rollback, served[-1].number if served else None)
     if served and _holds(os.path.join(corner.base, served[-1].name), described.files):
         _log.info("The newest version in %s, %s, is this model already.", corner.base, served[-1].name)
+        _note_all(corner.base, served[-1], unsynced)
         return served[-1], False
     for _ in range(_ATTEMPTS):
         used = [version.number for version in versions.taken(corner.base)]
@@ -309,6 +310,14 @@ def _refuse_overtaken(base: str, rollback: Rollback | None, newest: int | None) 
             f"expected version {rollback.instead_of} to be the newest in {base}, but {newest} is: "
             "somebody pushed meanwhile; look at it, and roll back again if that is still wanted"
         )
+
+
+def _note_all(base: str, version: versions.Version, unsynced: Unsynced) -> None:
+    """Notes a version that stood there already: who made it may have died, or may put nothing on disk."""
+    path = os.path.join(base, version.name)
+    tree = content.scan(path)
+    unsynced.add(base, path, *(os.path.join(path, directory) for directory in tree.directories))
+    unsynced.add(*(file.real_path for file in tree.files))
 
 
 def _make_durable(version: str, unsynced: Unsynced) -> None:
