@@ -208,6 +208,22 @@ def test_a_disk_that_fails_is_no_reason_to_try_another_way(
         _copy(source, tmp_path / "copy")
 
 
+@pytest.mark.parametrize("way", ["clone", "copy_range", "write"])
+def test_an_error_names_both_files(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setattr(copying, "_file_system", lambda device: "ext4" if way == "write" else "nfs4")
+    monkeypatch.setattr(effects, way, _cannot(errno.EIO))
+    with pytest.raises(OSError, match=f"'{source}/(.*)' -> '{tmp_path}/copy/\\1'"):
+        _copy(source, tmp_path / "copy")
+
+
+def test_an_error_names_the_file_that_cannot_be_read(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content, "chunks", _cannot(errno.EIO))
+    with pytest.raises(OSError, match=f"'{source}/[^']*'$"):
+        content.digest(content.scan(str(source)))
+
+
 def test_all_that_was_written_is_to_be_put_on_disk(source: Path, tmp_path: Path) -> None:
     synced: list[str] = []
     unsynced = Unsynced()

@@ -50,6 +50,17 @@ def test_one_that_fails_keeps_no_other_from_the_disk(tmp_path: Path, synced: lis
     assert synced == [str(tmp_path / "there")]
 
 
+def test_a_disk_that_fails_is_told_by_a_file_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    unsynced = Unsynced()
+    unsynced.add(str(tmp_path))
+    monkeypatch.setattr(effects, "fsync", fail)
+    with pytest.raises(OSError, match=f"Input/output error: '{tmp_path}'$"):
+        unsynced.sync()
+
+
 def test_directories_are_made_with_those_above_them(tmp_path: Path, synced: list[str]) -> None:
     unsynced = Unsynced()
     make_directories(str(tmp_path / "a" / "b"), unsynced)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from blake3 import blake3
 
 from tfx_janitor.payload.places import Place
-from tfx_janitor.verified_pusher.errors import ModelRefused
+from tfx_janitor.verified_pusher.errors import ModelRefused, naming
 
 CHUNK = 4 << 20
 """Bytes that are read at once."""
@@ -128,9 +128,10 @@ def digest_file(file: FoundFile) -> ContentFile:
     descriptor = open_regular(file.real_path)
     try:
         hasher, size = blake3(), 0
-        for chunk in chunks(descriptor, bytearray(min(CHUNK, file.size + 1))):
-            hasher.update(chunk)
-            size += len(chunk)
+        with naming(file.real_path):
+            for chunk in chunks(descriptor, bytearray(min(CHUNK, file.size + 1))):
+                hasher.update(chunk)
+                size += len(chunk)
     finally:
         os.close(descriptor)
     return ContentFile(file.path, size, hasher.hexdigest())

@@ -26,7 +26,7 @@ from tfx_janitor import effects
 from tfx_janitor.verified_pusher import content
 from tfx_janitor.verified_pusher.content import ContentFile, FoundFile, Tree
 from tfx_janitor.verified_pusher.durability import Unsynced, make_directories
-from tfx_janitor.verified_pusher.errors import ModelRefused, PushError
+from tfx_janitor.verified_pusher.errors import ModelRefused, PushError, naming
 
 _STEP = 4 << 20
 """Bytes that the system is asked to copy at once."""
@@ -224,7 +224,8 @@ def _copy_into(target_fd: int, file: FoundFile, target: str, grew: Callable[[str
     try:
         source_fd = content.open_regular(file.real_path)
         try:
-            _copy_bytes(file.size, source_fd, target_fd, target, grew)
+            with naming(file.real_path, target):
+                _copy_bytes(file.size, source_fd, target_fd, target, grew)
         finally:
             os.close(source_fd)
     finally:

@@ -11,6 +11,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 from tfx_janitor import effects
+from tfx_janitor.verified_pusher.errors import naming
 
 _AT_ONCE = 16
 _FEW = 4
@@ -63,6 +64,7 @@ def make_directories(path: str, unsynced: Unsynced) -> None:
 def _sync(path: str) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        effects.fsync(descriptor, path)
+        with naming(path):
+            effects.fsync(descriptor, path)
     finally:
         os.close(descriptor)

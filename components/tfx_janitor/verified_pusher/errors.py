@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from tfx_janitor.errors import JanitorError
 
 
@@ -19,3 +22,16 @@ class OptionError(PushError, ValueError):
 
 class ManifestError(JanitorError):
     """A version directory has no manifest, or one that cannot be trusted."""
+
+
+@contextlib.contextmanager
+def naming(path: str, target: str | None = None) -> Iterator[None]:
+    """Lets the error of a call that knows only descriptors say what they are of: there may be two disks."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = path
+            if target is not None:
+                error.filename2 = target
+        raise
