@@ -283,15 +283,26 @@ def _put_another_in_its_place(file: Path) -> None:
     os.utime(file, ns=(0, status.st_mtime_ns))
 
 
-@pytest.mark.parametrize("change", [_grow, _write_other_bytes, _put_another_in_its_place])
+def _remove(file: Path) -> None:
+    file.unlink()
+
+
+@pytest.mark.parametrize("change", [_grow, _write_other_bytes, _put_another_in_its_place, _remove])
 def test_a_file_that_changed_since_it_was_listed_is_refused(
     source: Path, change: Callable[[Path], None]
 ) -> None:
     tree = content.scan(str(source))
-    copying.refuse_changed(tree)
+    copying.refuse_changed(tree, content.scan(str(source)))
     change(source / "fingerprint.pb")
     with pytest.raises(ModelRefused, match=r"fingerprint\.pb changed while it was copied"):
-        copying.refuse_changed(tree)
+        copying.refuse_changed(tree, content.scan(str(source)))
+
+
+def test_a_file_that_was_added_since_the_others_were_listed_is_refused(source: Path) -> None:
+    tree = content.scan(str(source))
+    (source / "assets" / "late").write_text("")
+    with pytest.raises(ModelRefused, match=r"assets/late was added while the model was copied"):
+        copying.refuse_changed(tree, content.scan(str(source)))
 
 
 @pytest.mark.parametrize("damage", ["flipped", "missing", "added"])

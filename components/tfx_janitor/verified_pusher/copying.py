@@ -137,20 +137,29 @@ def archive(tree: Tree, target: str, way: Archive, unsynced: Unsynced) -> Archiv
     return way
 
 
-def refuse_changed(tree: Tree) -> None:
+def refuse_changed(tree: Tree, now: Tree) -> None:
     """Makes sure that nobody wrote into a model since it was listed: it could be copied in two states.
+
+    Args:
+      tree: the listing that it was copied by.
+      now: another one, from `content.scan` after that.
 
     Raises:
       ModelRefused: somebody did.
-      OSError: a file is gone or cannot be looked at.
     """
+    found = {file.path: file for file in now.files}
     for file in tree.files:
-        status = os.stat(file.real_path, follow_symlinks=False)
-        if file != FoundFile.of(file.path, file.real_path, status):
+        other = found.pop(file.path, None)
+        if other != file:
+            after = "none" if other is None else str(other.size)
             raise ModelRefused(
-                f"{file.path} changed while it was copied ({file.size} bytes before, {status.st_size} "
-                "after); push after whoever writes it is done"
+                f"{file.path} changed while it was copied ({file.size} bytes before, {after} after); "
+                "push after whoever writes it is done"
             )
+    if found:
+        raise ModelRefused(
+            f"{min(found)} was added while the model was copied; push after whoever writes it is done"
+        )
 
 
 def read_back(target: str, expected: Collection[ContentFile], *, unread: Collection[FoundFile] = ()) -> None:

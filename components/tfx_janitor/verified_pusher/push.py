@@ -177,8 +177,7 @@ def _scan_source(model: str) -> tuple[Tree, Structure | None]:
         raise ModelRefused(
             f"there is no model at {model}; nothing was pushed. Check that the Trainer exported one"
         )
-    # A version that is pushed again brings the manifest of its first push, which is not part of the model.
-    tree = content.scan(model, without=(manifest.NAME,))
+    tree = _list(model)
     # For verification a link is damage; in the copy it is a file, and the copy is what is verified then.
     if tree.has_links:
         return tree, None
@@ -186,6 +185,11 @@ def _scan_source(model: str) -> tuple[Tree, Structure | None]:
     structure = saved_model.look(model)
     _refuse_damaged(model, structure.verification(model))
     return tree, structure
+
+
+def _list(model: str) -> Tree:
+    # A version that is pushed again brings the manifest of its first push, which is not part of the model.
+    return content.scan(model, without=(manifest.NAME,))
 
 
 def _prove(
@@ -216,7 +220,7 @@ def _prove(
             copying.fill(followed, staged, growing.grew)
         # The largest files come first: the disk has them to write while the others are copied and compared.
         copying.copy(rest.files, staged, unsynced)
-        copying.refuse_changed(tree)
+        copying.refuse_changed(tree, _list(model))
         files = digesting.result()
         copying.read_back(staged, files, unread=followed)
         if comparing is None:
