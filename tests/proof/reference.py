@@ -1,6 +1,7 @@
 """A janitor as plain and slow as possible: verdicts as docs/deciding.md has them, and nothing else."""
 
 import posixpath
+from itertools import product
 
 from tests.proof.reference_words import HERE, OUT, Words, fits, metrics_in, milliseconds
 
@@ -67,9 +68,17 @@ class Reference(Words):
         within = {a for a, x in self.artifacts.items() if x["state"] in states}
         models = self.typed(within, "Model")
         pairs = [(self.prop(b, "current_model_id") == m, m, b) for m in models for b in self.blessings(m)]
-        for _, m, b in sorted(pair for pair in pairs if pair[2] in within):
+        for by_id, m, b in sorted(pair for pair in pairs if pair[2] in within):
             chosen[self.owner[m]["pipeline"], self.owner[b]["pipeline"]] = {m, b}
+            for seen_by in product(self.put_out(m), self.put_out(b)) if by_id else ():
+                chosen[seen_by] = {m, b}
         return set().union(*chosen.values())
+
+    def put_out(self, a):
+        outputs = [
+            (self.executions.get(e), key) for b, e, kind, key, _ in self.events if b == a and kind in OUT
+        ]
+        return {(x["pipeline"], x["node"], key) for x, key in outputs if x}
 
     def unknown(self, a):
         local = (self.place[a] or "").startswith("file:")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from ml_metadata.metadata_store import MetadataStore
 
 from tests.proof.engine import snapshot_of
-from tests.proof.histories import HISTORIES, History
+from tests.proof.histories import HISTORIES, NODES, History
 from tests.proof.store import store_of
 from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention import holds
@@ -44,21 +45,37 @@ def test_what_tfx_resolves_as_the_latest_blessed_model_is_held() -> None:
 
 
 def _latest_blessed(store: MetadataStore) -> Iterator[int]:
-    """Ids of the Models and ModelBlessings that a Resolver of each pipeline would hand on."""
+    """Ids of the Models and ModelBlessings that a Resolver would hand on.
+
+    Of each pipeline; of all that it made, or of what one node made, where it was given a producer.
+    """
     from tfx.orchestration.portable.input_resolution.channel_resolver import resolve_single_channel
     from tfx.proto.orchestration import pipeline_pb2
     from tfx.v1.dsl.experimental import LatestBlessedModelStrategy
 
     messages: Any = pipeline_pb2  # made when the module is imported; no type checker sees them
     handle: Any = SimpleNamespace(store=store)
-    for pipeline in store.get_contexts_by_type("pipeline"):
-        given = {}
-        for key, type_name in (("model", "Model"), ("model_blessing", "ModelBlessing")):
-            channel = messages.InputSpec.Channel()
-            channel.artifact_query.type.name = type_name
-            query = channel.context_queries.add()
-            query.type.name = "pipeline"
-            query.name.field_value.string_value = pipeline.name
-            given[key] = resolve_single_channel(handle, channel)
-        resolved = LatestBlessedModelStrategy().resolve_artifacts(store, given) or {}
-        yield from (artifact.id for artifacts in resolved.values() for artifact in artifacts)
+
+    def seen(type_name: str, pipeline: str, node: str | None) -> Any:
+        channel = messages.InputSpec.Channel()
+        channel.artifact_query.type.name = type_name
+        for context, name in (("pipeline", pipeline), ("node", node and f"{pipeline}.{node}")):
+            if name is not None:
+                query = channel.context_queries.add()
+                query.type.name = context
+                query.name.field_value.string_value = name
+        return resolve_single_channel(handle, channel)
+
+    for pipeline in (context.name for context in store.get_contexts_by_type("pipeline")):
+        models, blessings = (
+            [found for node in (None, *_makers(type_name)) if (found := seen(type_name, pipeline, node))]
+            for type_name in ("Model", "ModelBlessing")
+        )
+        for model, blessing in product(models, blessings):
+            given = {"model": list(model), "model_blessing": list(blessing)}
+            resolved = LatestBlessedModelStrategy().resolve_artifacts(store, given) or {}
+            yield from (artifact.id for artifacts in resolved.values() for artifact in artifacts)
+
+
+def _makers(type_name: str) -> list[str]:
+    return [name for name, node in NODES.items() if type_name in node.makes.values()]

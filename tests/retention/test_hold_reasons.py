@@ -248,6 +248,60 @@ def test_a_newer_model_that_only_another_pipeline_blessed_is_not_the_baseline_of
     assert past.decisions(rules=[keep("Model", last=1)])[own].verdict == "keep"
 
 
+def test_each_of_two_trainers_in_a_pipeline_has_its_own_latest_blessed(past: PureHistory) -> None:
+    made: dict[tuple[str, float], tuple[int, int]] = {}
+    # The newest Wide is not blessed, and the newest Deep is: the latest blessed model of the pipeline.
+    for day, node, good in ((1, "Wide", 1), (1, "Deep", 1), (2, "Wide", 1), (3, "Wide", 0), (3, "Deep", 1)):
+        model, run = past.artifact("Model", day=day), past.run(day=day)
+        run.execute(node, outputs={"model": model})
+        blessing = past.artifact("ModelBlessing", day=day, blessed=good, current_model_id=model)
+        run.execute(f"Evaluate{node}", inputs={"model": model}, outputs={"blessing": blessing})
+        made[node, day] = model, blessing
+    (wide, its_blessing), deep = made["Wide", 2], made["Deep", 3]
+    held = said(holds.latest_blessed(judged(past)))
+    assert held.keys() == {wide, its_blessing, *deep}
+    maker, judge = "Wide (model) in inception", "EvaluateWide (blessing) in inception"
+    assert f"the latest model of {maker} that {judge} blessed, the baseline of its next run" in held[wide][0]
+    assert (
+        f"the blessing of model {wide}, the latest one of {maker} that {judge} blessed"
+        in held[its_blessing][0]
+    )
+    assert "the latest blessed model of inception, the baseline" in held[deep[0]][0]
+    assert past.decisions(rules=[keep("Model", last=1)])[wide].verdict == "keep"
+
+
+def test_what_an_importer_put_out_again_is_resolved_as_its_output(past: PureHistory) -> None:
+    imported, newest = past.run(day=1).retrain(), past.run(day=2).retrain()
+    past.run(day=3).execute("Importer", outputs={"result": imported.model})
+    held = said(holds.latest_blessed(judged(past)))
+    assert held.keys() == {imported.model, imported.blessing, newest.model, newest.blessing}
+    assert "the latest model of Importer (result) in inception that Evaluator" in held[imported.model][0]
+
+
+def test_what_a_partial_run_calls_the_output_of_a_resolver_is_none(past: PureHistory) -> None:
+    older, newest = past.run(day=1).retrain(), past.run(day=2).retrain()
+    past.run(day=2.5).execute(
+        "latest_blessed",
+        type="tfx.dsl.components.common.resolver.Resolver",
+        state=ExecutionState.CACHED,
+        outputs={"model": older.model, "model_blessing": older.blessing},
+    )
+    assert said(holds.latest_blessed(judged(past))).keys() == {newest.model, newest.blessing}
+
+
+def test_outputs_of_what_is_in_no_pipeline_are_told_apart_all_the_same(past: PureHistory) -> None:
+    made = [past.artifact("Model") for _ in range(2)]
+    judging: list[int] = []
+    for model, type in zip(made, ("Trainer", "Rewriter"), strict=True):
+        past.execution(type, outputs=[model] if type == "Trainer" else {"model": model})
+        judging.append(past.artifact("ModelBlessing", blessed=1, current_model_id=model))
+        past.execution("Evaluator", inputs=[model], outputs={"blessing": judging[-1]})
+    held = said(holds.latest_blessed(judged(past)))
+    assert held.keys() == {*made, *judging}
+    maker = "no known node (no known output) in no known pipeline"
+    assert f"the latest model of {maker} that no known node (blessing) in" in held[made[0]][0]
+
+
 def test_a_newer_model_whose_blessing_only_names_its_uri_is_not_what_tfx_resolves(past: PureHistory) -> None:
     by_id = past.run(day=1).retrain()
     (newer, _, _) = past.run(day=2).train()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
+from itertools import product
 
 import numpy as np
 
@@ -20,7 +21,11 @@ from tfx_janitor.retention.timestamps import shown, to_ms
 
 Held = Iterator[tuple[int, Reason]]
 
+_Seen = tuple[str | None, ...]
+"""What a resolver looks in: a pipeline; or a pipeline, a node there, and an output of it."""
+
 _IMPORTERS = (".Importer", ".ImporterNode")
+_RESOLVERS = (".Resolver", ".ResolverNode")
 
 
 def active_execution(case: Case) -> Held:
@@ -102,32 +107,73 @@ def latest_blessed(case: Case) -> Held:
     """
     snapshot, states = case.snapshot, case.snapshot.artifacts.state
     for stays in (states == ArtifactState.LIVE, case.present):
-        resolved: dict[tuple[str | None, str | None], tuple[bool, int, int]] = {}
+        resolved: dict[tuple[_Seen, _Seen], tuple[bool, int, int]] = {}
         for model, blessings in case.blessings.items():
             for blessing in blessings:
                 if stays[model] and stays[blessing]:
-                    # A resolver sees the models of one pipeline and the blessings of one, mostly its own, and
-                    # goes by ids. What it does not see, be it newer, must not stand for what it does.
-                    seen_by = (snapshot.pipeline_of(model), snapshot.pipeline_of(blessing))
+                    # A resolver sees the models of one pipeline and the blessings of one, mostly its own, or
+                    # what one node there put out, if it was given a producer. It goes by ids. What it does
+                    # not see, be it newer, must not stand for what it does.
                     by_id = snapshot.property(blessing, "current_model_id") == snapshot.artifacts.id[model]
                     found = (bool(by_id), model, blessing)
-                    resolved[seen_by] = max(found, resolved.get(seen_by, found))
-        for seen_by, (_, model, blessing) in resolved.items():
+                    seen: list[tuple[_Seen, _Seen]] = [
+                        ((snapshot.pipeline_of(model),), (snapshot.pipeline_of(blessing),))
+                    ]
+                    if by_id:
+                        seen += product(_put_out(case, model), _put_out(case, blessing))
+                    for seen_by in seen:
+                        resolved[seen_by] = max(found, resolved.get(seen_by, found))
+        told: set[tuple[int, int]] = set()
+        # That of a whole pipeline says more than that of a node of it.
+        for seen_by in sorted(resolved, key=lambda seen_by: len(seen_by[0])):
+            _, model, blessing = resolved[seen_by]
+            if (model, blessing) in told:
+                continue
+            told.add((model, blessing))
             # Where the blessing is not of an execution that took the model, it names it all the same.
             path = case.derivations.path(model, blessing, between=()) or (
                 case.artifact_step(model),
                 case.artifact_step(blessing),
             )
-            maker, judge = (name or "no known pipeline" for name in seen_by)
-            detail = f"the {_latest('model', maker, judge)}, the baseline of its next run"
+            detail = f"the {_latest('model', *seen_by)}, the baseline of its next run"
             yield model, Reason("hold.latest-blessed", detail, path=path)
-            detail = f"the blessing of model {path[0][1]}, the {_latest('one', maker, judge)}"
+            detail = f"the blessing of model {path[0][1]}, the {_latest('one', *seen_by)}"
             yield blessing, Reason("hold.latest-blessed", detail, path=tuple(reversed(path)))
 
 
-def _latest(noun: str, maker: str, judge: str) -> str:
-    own = maker == judge
-    return f"latest blessed {noun} of {maker}" if own else f"latest {noun} of {maker} that {judge} blessed"
+def _put_out(case: Case, row: int) -> list[_Seen]:
+    """Every output of a node that the artifact ever was: an Importer also puts out what it re-uses.
+
+    A partial run writes down what a Resolver had found as if the Resolver had put it out.
+    """
+    snapshot = case.snapshot
+    events, executions = snapshot.events, snapshot.executions
+    names = (executions.pipeline_names, executions.node_names, events.key_names)
+    found: dict[_Seen, None] = {}
+    for event in snapshot.events_of_artifact(row).tolist():
+        if events.kind[event] in OUTPUTS:
+            execution = events.execution[event]
+            if executions.type_names[executions.type[execution]].endswith(_RESOLVERS):
+                continue
+            numbers = (executions.pipeline[execution], executions.node[execution], events.key[event])
+            named = (known[at] if at >= 0 else None for at, known in zip(numbers, names, strict=True))
+            found[tuple(named)] = None
+    return list(found)
+
+
+def _latest(noun: str, maker: _Seen, judge: _Seen) -> str:
+    if maker == judge:
+        return f"latest blessed {noun} of {_in_words(maker)}"
+    return f"latest {noun} of {_in_words(maker)} that {_in_words(judge)} blessed"
+
+
+def _in_words(seen: _Seen) -> str:
+    pipeline, *inside = seen
+    found = pipeline or "no known pipeline"
+    if inside:
+        node, output = inside
+        found = f"{node or 'no known node'} ({output or 'no known output'}) in {found}"
+    return found
 
 
 def pinned(case: Case) -> Held:
