@@ -78,7 +78,7 @@ class Reference(Words):
         outputs = [
             (self.executions.get(e), key) for b, e, kind, key, _ in self.events if b == a and kind in OUT
         ]
-        return {(x["pipeline"], x["node"], key) for x, key in outputs if x}
+        return {(x["pipeline"], x["node"], key) for x, key in outputs if x and "Resolver" not in x["type"]}
 
     def unknown(self, a):
         local = (self.place[a] or "").startswith("file:")

@@ -192,6 +192,23 @@ def test_what_was_written_without_contexts_has_its_type_for_a_node(past: PureHis
     }
 
 
+def test_what_a_partial_run_noted_for_a_resolver_is_held_until_the_resolver_runs_again(
+    past: PureHistory,
+) -> None:
+    resolver = "tfx.dsl.components.common.resolver.Resolver"
+    older = past.run(day=1).retrain()
+    past.run(day=2).retrain()
+    standing_in = past.run(day=3).execute(
+        "latest_blessed", type=resolver, state=ExecutionState.CACHED, outputs={"model": older.model}
+    )
+    assert said(holds.newest(judged(past)))[older.model] == [
+        f"hold.newest: output of execution {standing_in}, the newest successful one of latest_blessed "
+        f"[artifact {older.model} > execution {standing_in}]"
+    ]
+    past.run(day=4).execute("latest_blessed", type=resolver)
+    assert older.model not in said(holds.newest(judged(past)))
+
+
 # hold.latest-blessed
 
 

@@ -84,9 +84,10 @@ def newest(case: Case) -> Held:
     successful = np.isin(executions.state, SUCCESSFUL) & ~case.snapshot.janitor_executions
     latest: dict[tuple[int, int, int], int] = {}
     for execution in np.flatnonzero(successful).tolist():
-        # A Resolver has no output events, for it does not own what it resolves. Rows ascend with ids, so the
-        # last one wins.
-        if case.snapshot.artifacts_of(execution, OUTPUTS):
+        # A Resolver has no output events, for it does not own what it resolves, unless a partial run stood in
+        # for it: what that wrote down holds until the Resolver runs again. Rows ascend with ids, so the last
+        # one wins.
+        if _is_resolver(case, execution) or case.snapshot.artifacts_of(execution, OUTPUTS):
             node = int(executions.node[execution])
             # What was written without contexts, by hand or by another tool, has its type for a node.
             kind = -1 if node >= 0 else int(executions.type[execution])
@@ -97,6 +98,11 @@ def newest(case: Case) -> Held:
         for row in dict.fromkeys(case.snapshot.artifacts_of(execution, OUTPUTS)):
             detail = f"output of execution {step[1]}, the newest successful one of {name}"
             yield row, Reason("hold.newest", detail, path=(case.artifact_step(row), step))
+
+
+def _is_resolver(case: Case, execution: int) -> bool:
+    executions = case.snapshot.executions
+    return executions.type_names[executions.type[execution]].endswith(_RESOLVERS)
 
 
 def latest_blessed(case: Case) -> Held:
@@ -152,8 +158,8 @@ def _put_out(case: Case, row: int) -> list[_Seen]:
     found: dict[_Seen, None] = {}
     for event in snapshot.events_of_artifact(row).tolist():
         if events.kind[event] in OUTPUTS:
-            execution = events.execution[event]
-            if executions.type_names[executions.type[execution]].endswith(_RESOLVERS):
+            execution = int(events.execution[event])
+            if _is_resolver(case, execution):
                 continue
             numbers = (executions.pipeline[execution], executions.node[execution], events.key[event])
             named = (known[at] if at >= 0 else None for at, known in zip(numbers, names, strict=True))
