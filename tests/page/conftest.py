@@ -19,8 +19,6 @@ SERIOUS = ("serious", "critical")
 PATIENCE_MS = 15_000
 """Waiting is done with `expect`: `wait_for_function` evaluates a string, which the page forbids."""
 
-Open = Callable[..., "Visit"]
-
 
 class Visit:
     """An open page. When the test ends, it must have had no errors and asked for nothing."""

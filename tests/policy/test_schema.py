@@ -342,9 +342,6 @@ rules:
     ]
 
 
-LATER_WORDS = ["daily", "weekly", "best", "groups", "used_by", "ancestors_of", "all_of", "any_of", "unless"]
-
-
 def test_a_policy_that_says_nothing():
     assert refusal({}) == [
         "policy: version: is missing; add version: 1",

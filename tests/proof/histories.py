@@ -71,7 +71,7 @@ class History(TypedDict):
     standing: list[int]
 
 
-SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 BEGIN = 1_704_000_000_000
 """31 December 2023, 05:20 UTC: the first week, month, quarter and year end soon."""
 
@@ -127,8 +127,6 @@ NODES = {
     ),
     "Act": Node("tfx_janitor.act.mark"),
 }
-NEEDED = {"Trainer": "examples", "BulkInferrer": "model"}
-"""The input without which a node does not run, where it is not all of them that it names first."""
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,10 @@ from tests.retention.pure_histories import (
     FIRST_ARTIFACT,
     PureHistory,
     keep,
-    on_day,
     spelled,
 )
 from tfx_janitor.lineage.snapshot import ArtifactState
 from tfx_janitor.retention.facts import Evidence
-from tfx_janitor.retention.timestamps import from_iso
 
 NOTHING_ASKED = Evidence()
 
@@ -32,11 +30,6 @@ def models(*days: float, **properties: Sequence[Any]) -> PureHistory:
         said = {name: values[index] for name, values in properties.items() if values[index] is not None}
         past.artifact("Model", day=day, **said)
     return past
-
-
-def models_of(*times: str) -> PureHistory:
-    """A history of Models of these times."""
-    return models(*((from_iso(time) - on_day(0)) / DAY for time in times))
 
 
 def said(
