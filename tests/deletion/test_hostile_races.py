@@ -276,15 +276,16 @@ def test_for_a_second_without_pause(root: Path, aside: Path, tmp_path: Path) -> 
             (top / "model" / name / "file").touch()
     before = picture(twin)
     removed = refused = 0
-    until = time.monotonic() + 1
     with swapping(swapped, twin, aside):
+        until = time.monotonic() + 1
         for name in names:
             try:
                 path = str(swapped / "model" / name)
                 removed += vanish(path, name, roots=[Place("file", str(root))]).files
             except (RemovalError, OSError):
                 refused += 1
-            if time.monotonic() > until:
+            # On a busy machine a second may show only one of the two.
+            if time.monotonic() > until and removed and refused:
                 break
     assert picture(twin) == before
     assert removed
