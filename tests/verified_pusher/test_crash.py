@@ -210,8 +210,9 @@ def _rival(
         barrier.wait()
 
 
-def _read(base: Path, over: Event, answers: multiprocessing.Queue[Any]) -> None:
+def _read(base: Path, begun: Event, over: Event, answers: multiprocessing.Queue[Any]) -> None:
     looks, partial, seen = 0, set(), set()
+    begun.set()
     while not over.is_set():
         looks += 1
         # Only the new ones, so as to see them as soon as anybody can.
@@ -242,10 +243,17 @@ def test_two_pushers_at_once_and_a_reader_that_watches(tmp_path: Path, keep: int
     base = tmp_path / "serving"
     base.mkdir()
     spawn = multiprocessing.get_context("spawn")
-    answers, looks, over, barrier = spawn.Queue(), spawn.Queue(), spawn.Event(), spawn.Barrier(2)
-    reader = spawn.Process(target=_read, args=(base, over, looks))
-    rivals = [spawn.Process(target=_rival, args=(tmp_path, name, keep, barrier, answers)) for name in "ab"]
-    for process in (reader, *rivals):
+    answers, looks, barrier = spawn.Queue(), spawn.Queue(), spawn.Barrier(2)
+    begun, over = spawn.Event(), spawn.Event()
+    # Daemons: where an answer does not come, the session must not wait for a reader that never ends.
+    reader = spawn.Process(target=_read, args=(base, begun, over, looks), daemon=True)
+    rivals = [
+        spawn.Process(target=_rival, args=(tmp_path, name, keep, barrier, answers), daemon=True)
+        for name in "ab"
+    ]
+    reader.start()
+    assert begun.wait(60)
+    for process in rivals:
         process.start()
     done = [answers.get(timeout=60) for _ in range(2 * ROUNDS)]
     over.set()
