@@ -97,7 +97,7 @@ def _read_artifacts(store: MetadataStore, report: Callable[[str, int, int], None
     names = _Names()
     property_rows: dict[str, array[int]] = {}
     property_values: dict[str, list[Value]] = {}
-    seen: dict[Value, Value] = {}
+    seen: dict[tuple[type, Value], Value] = {}
     last = _last_id(store.get_artifacts)
     for chunk in _id_ranges(last):
         for artifact in store.get_artifacts_by_id(chunk):
@@ -112,8 +112,8 @@ def _read_artifacts(store: MetadataStore, report: Callable[[str, int, int], None
                 property_rows.setdefault(name, array("q")).append(row)
                 # Values repeat over thousands of rows; one object serves them all. The type is part of the
                 # key, for 1, 1.0 and True are equal.
-                key: Any = (type(value), value)
-                property_values.setdefault(name, []).append(seen.setdefault(key, value))
+                known = seen.setdefault((type(value), value), value)
+                property_values.setdefault(name, []).append(known)
         report("artifacts", chunk[-1], last)
     return Artifacts(
         id=np.array(ids, np.int64),
