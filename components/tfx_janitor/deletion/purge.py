@@ -166,13 +166,13 @@ def _standing(site: Site, snapshot: Snapshot, known: Sequence[Act]) -> Iterable[
 def _rescue(site: Site, snapshot: Snapshot, needed: Sequence[tuple[Condemned, Reason]]) -> list[Outcome]:
     damaged: list[Outcome] = []
     whole: list[tuple[Condemned, Reason]] = []
-    problems = check_whole(site, snapshot, [mark.row for mark, _ in needed])
-    for (mark, reason), problem in zip(needed, problems, strict=True):
+    problems = check_whole(site, snapshot, [item.row for item, _ in needed])
+    for (item, reason), problem in zip(needed, problems, strict=True):
         if problem is None:
-            whole.append((mark, reason))
+            whole.append((item, reason))
         else:
             detail = f"needed again ({reason.code}: {reason.detail}), but not whole: {problem}"
-            damaged.append(Outcome(mark.artifact_id, "failed", detail))
+            damaged.append(Outcome(item.artifact_id, "failed", detail))
     outcomes = unless_overtaken(site, snapshot, damaged)
     outcomes += in_batches(
         site,
@@ -184,18 +184,18 @@ def _rescue(site: Site, snapshot: Snapshot, needed: Sequence[tuple[Condemned, Re
 
 
 def _unmark(site: Site, snapshot: Snapshot, needed: Sequence[tuple[Condemned, Reason]]) -> list[Outcome]:
-    touches = [Touch(mark.artifact_id, "rescue") for mark, _ in needed]
+    touches = [Touch(item.artifact_id, "rescue") for item, _ in needed]
     act = acts.begin(site, "rescue", touches, {})
     answers = transition(
         site.store,
-        {mark.artifact_id: int(snapshot.artifacts.updated_ms[mark.row]) for mark, _ in needed},
+        {item.artifact_id: int(snapshot.artifacts.updated_ms[item.row]) for item, _ in needed},
         source=ArtifactState.MARKED_FOR_DELETION,
         target=ArtifactState.LIVE,
     )
     done = []
-    for mark, reason in needed:
-        problem = answers[mark.artifact_id]
+    for item, reason in needed:
+        problem = answers[item.artifact_id]
         detail = f"{reason.code}: {reason.detail}" if problem is None else problem
-        done.append(Outcome(mark.artifact_id, "rescued" if problem is None else "skipped", detail))
+        done.append(Outcome(item.artifact_id, "rescued" if problem is None else "skipped", detail))
     acts.end(site, act, done)
     return done
