@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from tfx_janitor.deletion import acts, limits, orphans, seals
 from tfx_janitor.deletion.act import Outcome, Touch
@@ -53,17 +54,49 @@ def apply(site: Site, plan: Plan, *, approved: str | None = None) -> list[Outcom
     fresh = make_plan(
         site.case(site.read(), policy), site.scouts, metadata=site.metadata, created_ms=site.now_ms
     )
-    wanted = {decision.artifact_id for decision in planned}
-    current = {d.artifact_id: d for d in fresh.decisions if d.artifact_id in wanted}
     details = {
         "plan_id": plan.id,
         "policy_digest": policy.digest,
         "policy": policy.to_dict(),
         "grace_ms": to_ms(policy.grace),
     }
-    skipped: list[Outcome] = []
+    marks, prunes, skipped = _still_going(planned, fresh, marked_already)
+    skipped = unless_overtaken(site, {d.artifact_id: d.updated_ms for d in planned}, skipped)
+    abandoned, changed = orphans.still_going(plan, fresh, known)
+    skipped += changed
+    marked = in_batches(
+        site, marks, lambda batch: _mark(site, batch, details), left=lambda d: not_begun(d.artifact_id)
+    )
+    marked += in_batches(
+        site,
+        prunes,
+        lambda batch: _mark_checkpoints(site, batch, details),
+        left=lambda pair: not_begun(pair[0].artifact_id),
+    )
+    marked += orphans.mark(site, abandoned, details)
+    skipped = in_batches(site, skipped, lambda batch: _record(site, batch, details), left=lambda told: told)
+    return [*skipped, *marked]
+
+
+def _still_going(
+    planned: Sequence[Decision], fresh: Plan, marked_already: Collection[tuple[int, str, str]]
+) -> tuple[list[Decision], list[tuple[Decision, list[list[str]]]], list[Outcome]]:
+    """What a plan lets go and is not marked yet, as far as it may still go.
+
+    Args:
+      planned: decisions of the plan that delete an artifact, or prune inside one.
+      fresh: made now, under the same policy.
+      marked_already: checkpoints: artifact id, directory and name of each.
+
+    Returns:
+      The artifacts to mark; those inside which checkpoints are to be marked, with pairs of a directory and a
+      name; and an outcome for each artifact that is needed again.
+    """
+    wanted = {decision.artifact_id for decision in planned}
+    current = {d.artifact_id: d for d in fresh.decisions if d.artifact_id in wanted}
     marks: list[Decision] = []
     prunes: list[tuple[Decision, list[list[str]]]] = []
+    skipped: list[Outcome] = []
     for decision in planned:
         now = current.get(decision.artifact_id)
         if decision.verdict == "delete":
@@ -84,21 +117,7 @@ def apply(site: Site, plan: Plan, *, approved: str | None = None) -> list[Outcom
             ]
             if names:
                 prunes.append((decision, names))
-    skipped = unless_overtaken(site, {d.artifact_id: d.updated_ms for d in planned}, skipped)
-    abandoned, changed = orphans.still_going(plan, fresh, known)
-    skipped += changed
-    marked = in_batches(
-        site, marks, lambda batch: _mark(site, batch, details), left=lambda d: not_begun(d.artifact_id)
-    )
-    marked += in_batches(
-        site,
-        prunes,
-        lambda batch: _mark_checkpoints(site, batch, details),
-        left=lambda pair: not_begun(pair[0].artifact_id),
-    )
-    marked += orphans.mark(site, abandoned, details)
-    skipped = in_batches(site, skipped, lambda batch: _record(site, batch, details), left=lambda told: told)
-    return [*skipped, *marked]
+    return marks, prunes, skipped
 
 
 def _needed(now: Decision | None) -> str | None:
@@ -110,13 +129,13 @@ def _needed(now: Decision | None) -> str | None:
     return None
 
 
-def _record(site: Site, skipped: Sequence[Outcome], details: dict) -> list[Outcome]:
+def _record(site: Site, skipped: Sequence[Outcome], details: Mapping[str, Any]) -> list[Outcome]:
     """Records what is needed again, by an act that touches nothing: so all of the plan was dealt with."""
     acts.end(site, acts.begin(site, "apply", [], details), skipped)
     return list(skipped)
 
 
-def _mark(site: Site, batch: Sequence[Decision], details: dict) -> list[Outcome]:
+def _mark(site: Site, batch: Sequence[Decision], details: Mapping[str, Any]) -> list[Outcome]:
     touches = [Touch(d.artifact_id, "mark") for d in batch]
     act = acts.begin(site, "apply", touches, {**details, "decided": seals.decided(batch)})
     answers = transition(
@@ -137,7 +156,7 @@ def _mark(site: Site, batch: Sequence[Decision], details: dict) -> list[Outcome]
 
 
 def _mark_checkpoints(
-    site: Site, batch: Sequence[tuple[Decision, list[list[str]]]], details: dict
+    site: Site, batch: Sequence[tuple[Decision, list[list[str]]]], details: Mapping[str, Any]
 ) -> list[Outcome]:
     touches = [Touch(decision.artifact_id, "prune") for decision, _ in batch]
     marked = {str(decision.artifact_id): names for decision, names in batch}
