@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tfx_janitor.audit.finding import Finding
-from tfx_janitor.audit.of_lineage import unblessed_pushes
+from tfx_janitor.audit.of_lineage import Unblessed, unblessed_pushes
 from tfx_janitor.audit.of_payloads import kind_of_damage, told
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.lineage.snapshot import ArtifactState
@@ -107,57 +107,76 @@ def findings(case: Case, crew: Crew, level: Level) -> Iterator[Finding]:
         if (number := versions.parse(os.path.basename(place.path))) is not None:
             known[os.path.dirname(place.path)].add(number)
     for (base, version), order, seen in zip(found, orders, looks, strict=True):
-        path = os.path.join(base.path, version.name)
         pushed = pushes.get(Place("file", order.path), ())
-        if not _is_own(case, pushed):
-            continue
-        about = int(case.snapshot.artifacts.id[pushed[-1]]) if pushed else None
-        had_earlier = any(number < version.number for number in known[base.path])
-        replacement = _replacement(base, version, standing[base], had_earlier=had_earlier)
-        if not pushed:
-            # Of what is not whole nothing can be adopted.
-            whole = not isinstance(seen, Failed) and seen.verification.whole
-            adoption = ("adopt", base.path, str(version.number), "--reason", "found by audit")
-            yield Finding(
-                "unaccounted-version",
-                f"version {version.name} in {base} is served, and no PushedModel tells of it",
-                path=path,
-                evidence={"version": version.number, "whole": whole},
-                mend=adoption if whole else replacement,
-            )
-        for push in (unblessed[row] for row in pushed if row in unblessed):
-            model = int(case.snapshot.artifacts.id[push.model])
-            yield Finding(
-                "unblessed-push",
-                f"version {version.name} in {base} serves Model {model}, which was not blessed",
-                artifact_id=int(case.snapshot.artifacts.id[push.pushed]),
-                path=path,
-                lineage=push.path(case),
-                evidence={"model": model},
-                mend=replacement,
-            )
-        if isinstance(seen, Failed):
-            continue
-        if not seen.verification.whole:
-            yield Finding(
-                kind_of_damage(seen.verification),
-                f"version {version.name} in {base}: {told(seen.verification.damages)}",
-                artifact_id=about,
-                path=path,
-                bytes=seen.verification.bytes,
-                evidence={"damages": [str(damage) for damage in seen.verification.damages]},
-                mend=replacement,
-            )
-        elif seen.difference is not None:
-            than = "what its manifest says" if seen.has_manifest else "the Model that it came from"
-            yield Finding(
-                "diverged-version",
-                f"version {version.name} in {base} is not {than}: {seen.difference}",
-                artifact_id=about,
-                path=path,
-                evidence={"manifest": seen.has_manifest},
-                mend=replacement,
-            )
+        if _is_own(case, pushed):
+            had_earlier = any(number < version.number for number in known[base.path])
+            replacement = _replacement(base, version, standing[base], had_earlier=had_earlier)
+            yield from _of_version(case, base, version, seen, pushed, unblessed, replacement)
+
+
+def _of_version(
+    case: Case,
+    base: Place,
+    version: Version,
+    seen: VersionLook | Failed,
+    pushed: Sequence[int],
+    unblessed: Mapping[int, Unblessed],
+    replacement: tuple[str, ...],
+) -> Iterator[Finding]:
+    """What is wrong with one version that is served.
+
+    Args:
+      seen: what it is; what could not be looked at has no findings about its content.
+      pushed: rows of the PushedModels that tell of it, ascending.
+      unblessed: by PushedModel, pushes of what was not blessed.
+      replacement: arguments of the command that takes it out of service, if there is one.
+    """
+    path = os.path.join(base.path, version.name)
+    about = int(case.snapshot.artifacts.id[pushed[-1]]) if pushed else None
+    if not pushed:
+        # Of what is not whole nothing can be adopted.
+        whole = not isinstance(seen, Failed) and seen.verification.whole
+        adoption = ("adopt", base.path, str(version.number), "--reason", "found by audit")
+        yield Finding(
+            "unaccounted-version",
+            f"version {version.name} in {base} is served, and no PushedModel tells of it",
+            path=path,
+            evidence={"version": version.number, "whole": whole},
+            mend=adoption if whole else replacement,
+        )
+    for push in (unblessed[row] for row in pushed if row in unblessed):
+        model = int(case.snapshot.artifacts.id[push.model])
+        yield Finding(
+            "unblessed-push",
+            f"version {version.name} in {base} serves Model {model}, which was not blessed",
+            artifact_id=int(case.snapshot.artifacts.id[push.pushed]),
+            path=path,
+            lineage=push.path(case),
+            evidence={"model": model},
+            mend=replacement,
+        )
+    if isinstance(seen, Failed):
+        return
+    if not seen.verification.whole:
+        yield Finding(
+            kind_of_damage(seen.verification),
+            f"version {version.name} in {base}: {told(seen.verification.damages)}",
+            artifact_id=about,
+            path=path,
+            bytes=seen.verification.bytes,
+            evidence={"damages": [str(damage) for damage in seen.verification.damages]},
+            mend=replacement,
+        )
+    elif seen.difference is not None:
+        than = "what its manifest says" if seen.has_manifest else "the Model that it came from"
+        yield Finding(
+            "diverged-version",
+            f"version {version.name} in {base} is not {than}: {seen.difference}",
+            artifact_id=about,
+            path=path,
+            evidence={"manifest": seen.has_manifest},
+            mend=replacement,
+        )
 
 
 def _vanished(case: Case, pushes: Mapping[Place, Sequence[int]]) -> Iterator[Finding]:
