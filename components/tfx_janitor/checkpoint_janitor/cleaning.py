@@ -20,7 +20,7 @@ def clean(site: Site, policy: RetentionPolicy, own: OwnRun) -> Report:
         # A run that failed half-way is when somebody may need the older models and checkpoints.
         reason = f"its own run had failures, so nothing was deleted: {'; '.join(own.troubles)}"
         case = site.case(site.read(), policy)
-        plan = make_plan(case, site.crew, metadata=site.metadata, created_ms=site.now_ms)
+        plan = make_plan(case, site.scouts, metadata=site.metadata, created_ms=site.now_ms)
         return Report(site.actor, site.now_ms, "refused", reason, plan)
     done = collect(site, policy)
     status, reason = ("done", "") if done.refused is None else ("refused", str(done.refused))
