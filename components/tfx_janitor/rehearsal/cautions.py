@@ -103,8 +103,7 @@ def _of_the_rules(policy: RetentionPolicy) -> Iterator[Problem]:
                 if word in keep.said and types.issuperset(rule.match.type):
                     yield Problem(
                         f"keeps none that TFX's own nodes make: it is a Model that is {word}, and what came "
-                        f"of "
-                        "the same execution counts with it",
+                        "of the same execution counts with it",
                         (*below, word),
                     )
         for other_number, other in enumerate(policy.rules):
