@@ -13,6 +13,7 @@ from tfx_janitor.lineage.snapshot import ArtifactState
 from tfx_janitor.payload.places import Place, PlaceError, resolve
 from tfx_janitor.payload.presence import has_vanished
 from tfx_janitor.payload.verification import Level
+from tfx_janitor.policy.rules import CheckpointRule
 from tfx_janitor.retention.answers import members_with_budget
 from tfx_janitor.retention.case import PUSHED_MODEL, Case
 from tfx_janitor.retention.decide import decide, judge_checkpoints
@@ -239,7 +240,10 @@ def with_verdict(fact: CheckpointFact, answer: Verified | Failed) -> CheckpointF
     )
 
 
-def _staying(found: Sequence[CheckpointFact], rules: Sequence) -> set[tuple[str, str]]:
+def _staying(
+    found: Sequence[CheckpointFact], rules: Sequence[tuple[str | None, CheckpointRule]]
+) -> set[tuple[str, str]]:
+    """Directories and names of the checkpoints that these rules keep, as far as they are known by now."""
     by_directory: dict[str, list[CheckpointFact]] = {}
     for fact in found:
         by_directory.setdefault(fact.directory, []).append(fact)
