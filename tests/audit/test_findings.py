@@ -148,6 +148,22 @@ def test_bytes_that_somebody_else_has_are_not_undeleted(history: History, runs: 
     assert found(history) == []
 
 
+def test_bytes_around_those_that_somebody_else_has_are_not_undeleted(
+    history: History, runs: list[Retraining]
+) -> None:
+    history.pipeline("elsewhere").run().import_model(runs[0].model.path / "Format-Serving")
+    history.set_state(runs[0].model, "DELETED")
+    assert found(history) == []
+
+
+def test_bytes_inside_those_that_somebody_else_has_are_not_undeleted(
+    history: History, runs: list[Retraining]
+) -> None:
+    inner = history.pipeline("elsewhere").run().import_model(runs[0].model.path / "Format-Serving")
+    history.set_state(inner, "DELETED")
+    assert found(history) == []
+
+
 def test_a_state_that_came_to_life_again(history: History, runs: list[Retraining]) -> None:
     for run in runs[:2]:
         shutil.rmtree(run.push.destination)

@@ -10,6 +10,7 @@ import pytest
 from tests.builders import write_checkpoints
 from tfx_janitor.deletion import checkpoints
 from tfx_janitor.deletion.checkpoints import PruneOrder, prune, state_after
+from tfx_janitor.deletion.remove import RemovalError
 from tfx_janitor.payload.checkpoints import Checkpoint, CheckpointState, read_directory
 from tfx_janitor.payload.places import Place
 
@@ -66,7 +67,7 @@ def test_a_directory_without_state_file_gets_none(tmp_path: Path) -> None:
 
 def test_outside_its_roots_nothing_goes(tmp_path: Path) -> None:
     run = write_checkpoints(tmp_path / "run", (1, 2))
-    with pytest.raises(Exception, match="not inside"):
+    with pytest.raises(RemovalError, match="not inside"):
         prune(PruneOrder(str(run), ("ckpt-1",), (), (Place("file", str(tmp_path / "other")),)))
     assert len(indexes(run)) == 2
 

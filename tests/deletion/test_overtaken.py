@@ -94,6 +94,23 @@ def test_checkpoints_restored_before_the_act_that_prunes_them_stay(
     assert len(list(Path(history.row(artifact_id).uri).glob("*.index"))) == 3
 
 
+@pytest.mark.parametrize(("minutes", "left"), [(59, 3), (60, 1)])
+def test_a_restore_that_was_cut_off_keeps_checkpoints_for_an_hour(
+    history: History, monkeypatch: pytest.MonkeyPatch, minutes: int, left: int
+) -> None:
+    artifact_id = marked(history, prune_checkpoints(last=1))
+    begun_ms = history.now_ms
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(acts, "end", die)
+        restore(history.site(now_ms=begun_ms), [artifact_id])
+    purge(history.site(now_ms=begun_ms + minutes * 60_000))
+    assert len(list(Path(history.row(artifact_id).uri).glob("*.index"))) == left
+
+
 def test_checkpoints_that_a_purge_has_in_hand_are_not_restored(
     history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
