@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.builders import (
 )
 from tfx_janitor.audit.audit import audit
 from tfx_janitor.audit.finding import CODES, Finding
+from tfx_janitor.deletion import acts
 from tfx_janitor.deletion.apply import apply
 from tfx_janitor.deletion.gc import collect
 from tfx_janitor.deletion.mending import discard
@@ -319,6 +321,20 @@ def test_what_was_discarded_and_is_held_is_not_stuck(history: History, runs: lis
     assert found(history, policy, days=30) == []  # its copy is served
     shutil.rmtree(runs[0].push.destination)
     (finding,) = found(history, policy, days=30)
+    assert (finding.code, finding.artifact_id) == ("stuck-mark", runs[0].model.id)
+
+
+def test_what_was_discarded_by_an_act_that_was_altered_is_stuck(
+    history: History, runs: list[Retraining]
+) -> None:
+    policy = history.policy(rules=[keep_models(last=9)], grace="1d")
+    discard(history.site(), policy, [runs[0].model.id], "it is damaged")
+    (act,) = acts.read(history.store)
+    (row,) = history.store.get_executions_by_id([act.id])
+    details = {**act.details, "reason": "somebody else's"}
+    row.custom_properties["details"].string_value = json.dumps(details, sort_keys=True)
+    history.store.put_executions([row])
+    (finding,) = found(history, policy, days=30)  # no purge comes, though its copy is served
     assert (finding.code, finding.artifact_id) == ("stuck-mark", runs[0].model.id)
 
 
