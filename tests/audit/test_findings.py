@@ -136,6 +136,21 @@ def test_a_checkpoint_file_that_names_what_is_gone(history: History, runs: list[
     assert "ckpt-3" in finding.detail
 
 
+def test_a_checkpoint_file_whose_latest_is_broken(history: History, runs: list[Retraining]) -> None:
+    damage_checkpoint(runs[0].model_run.path, "ckpt-3")
+    findings = {finding.code: finding.detail for finding in found(history)}
+    assert findings.keys() == {"broken-checkpoint", "stale-checkpoint-state"}
+    assert findings["stale-checkpoint-state"].endswith("names ckpt-3 as the latest, which is broken")
+
+
+def test_a_checkpoint_file_that_lists_what_is_gone(history: History, runs: list[Retraining]) -> None:
+    for path in runs[0].model_run.path.glob("ckpt-[12].*"):
+        path.unlink()
+    (finding,) = found(history)
+    assert finding.code == "stale-checkpoint-state"
+    assert finding.detail.endswith("lists ckpt-1 and 1 more: not there")
+
+
 def test_bytes_of_what_is_deleted(history: History, runs: list[Retraining]) -> None:
     history.set_state(runs[0].model, "DELETED")
     (finding,) = found(history)

@@ -351,6 +351,19 @@ def test_an_artifact_that_a_stale_launcher_calls_live_again_is_put_right(history
     assert purge(history.site()) == []
 
 
+def test_what_is_live_again_on_a_disk_that_is_not_mounted_stays(history: History) -> None:
+    runs = three_runs(history)
+    policy = history.policy(rules=[keep_models(last=2)])
+    collect(history.site(), policy)
+    history.set_state(runs[0].model, "LIVE")
+    unmounted = history.home / "unmounted"
+    history.root.rename(unmounted)
+    assert runs[0].model.id not in done(purge(history.site()))
+    assert history.state(runs[0].model) == "LIVE"
+    unmounted.rename(history.root)
+    assert done(purge(history.site())) == {runs[0].model.id: "corrected"}
+
+
 def test_what_is_live_again_and_lies_there_again_stays(history: History) -> None:
     runs = three_runs(history)
     apply(history.site(), planned(history, history.policy(rules=[keep_models(last=1)])))
