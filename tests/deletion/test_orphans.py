@@ -513,14 +513,15 @@ def test_killed_at_any_effect_the_next_run_brings_it_to_its_end(tmp_path: Path, 
         assert crash.well.model.path.exists()
 
 
+def refuse(effect: Effect, change: Callable[[], Any]) -> Any:
+    """Where nothing may be renamed, nothing can be removed."""
+    if effect.kind == "rename":
+        raise PermissionError(13, "Permission denied", effect.subject)
+    return change()
+
+
 def test_what_may_not_be_removed_stays_marked_and_is_tried_again(crash: Crash):
     crash.gc(grace="7d")
-
-    def refuse(effect: Effect, change: Callable[[], Any]) -> Any:
-        if effect.kind == "rename":
-            raise PermissionError(13, "Permission denied", effect.subject)
-        return change()
-
     with effects.watched(refuse):
         assert done(crash.purge(days=8)) == ["failed", "failed"]
     assert crash.there == [True, True] and crash.marked == 2
@@ -543,6 +544,15 @@ def test_a_restored_directory_is_no_longer_marked(crash: Crash):
     assert done(crash.restore(crash.model_run)) == ["skipped"]
     assert done(crash.purge(days=8)) == ["purged"]
     assert crash.there == [False, True]
+
+
+def test_what_a_purge_has_failed_at_can_be_restored(crash: Crash):
+    crash.gc(grace="7d")
+    with effects.watched(refuse):
+        crash.purge(days=8)
+    assert done(crash.restore(crash.model, crash.model_run, days=8)) == ["restored", "restored"]
+    assert crash.purge(days=9) == []
+    assert crash.there == [True, True]
 
 
 def test_all_that_a_plan_marked(crash: Crash):
