@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,38 @@ def place(path: Path) -> Place:
     return Place("file", str(path))
 
 
+@contextlib.contextmanager
+def seen() -> Iterator[list[tuple[str, str]]]:
+    """The changes to the disk that the block makes: kind and name of each, in their order."""
+    made: list[tuple[str, str]] = []
+
+    def watch(effect: Effect, change: Callable[[], Any]) -> Any:
+        made.append((effect.kind, effect.subject))
+        return change()
+
+    with effects.watched(watch):
+        yield made
+
+
 def test_a_tree_is_gone_with_its_trash_and_nothing_beside_it(root: Path) -> None:
     assert vanish(str(root / "model/7"), "artifact-7", roots=[place(root)]) == Removed(10, 2)
     assert [path.name for path in (root / "model").iterdir()] == ["8"]
+
+
+def test_both_ends_of_the_rename_are_on_disk_before_a_byte_goes(root: Path) -> None:
+    """A power cut must not bring half a payload back to where it lay."""
+    with seen() as made:
+        vanish(str(root / "model/7"), "artifact-7", roots=[place(root)])
+    kinds = [kind for kind, _ in made]
+    between = made[kinds.index("rename") + 1 : kinds.index("unlink")]
+    assert between == [("fsync", TRASH), ("fsync", "..")]
+
+
+def test_the_directory_is_on_disk_when_its_files_are_gone(root: Path) -> None:
+    directory = root / "model/7"
+    with seen() as made, opened(str(directory), roots=[place(root)]) as directory_fd:
+        unlink_files(directory_fd, ["saved_model.pb"])
+    assert made == [("unlink", "saved_model.pb"), ("fsync", ".")]
 
 
 def test_what_is_not_there_is_no_error(root: Path) -> None:
