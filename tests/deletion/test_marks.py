@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfx_janitor.deletion.acts import Act, Kind, Outcome, Touch
+from tfx_janitor.deletion.act import Act, Kind, Outcome, Touch
 from tfx_janitor.deletion.marks import artifact_marks
 
 RUN = 5
