@@ -49,7 +49,7 @@ class Group:
     rows: tuple[int, ...]
 
 
-class _Place(NamedTuple):
+class _Output(NamedTuple):
     """Where artifacts come from: one output of one node."""
 
     type: str
@@ -79,20 +79,20 @@ class Case:
     def governed(self) -> dict[int, tuple[Rule, ...]]:
         """Rows that some rule matches, ascending, with those rules; DELETED artifacts are left out."""
         found: dict[int, tuple[Rule, ...]] = {}
-        snapshot, (places, place_of) = self.snapshot, self._places
-        # Given a rule's own properties, `matches` answers for the place alone, which many share.
+        snapshot, (outputs, output_of_row) = self.snapshot, self._outputs
+        # Given a rule's own properties, `matches` answers for the output alone, which many share.
         candidates = [
-            tuple(rule for rule in self.policy.rules if rule.match.matches(*place, rule.match.properties))
-            if self.only_pipeline in (None, place.pipeline)
+            tuple(rule for rule in self.policy.rules if rule.match.matches(*output, rule.match.properties))
+            if self.only_pipeline in (None, output.pipeline)
             else ()
-            for place in places
+            for output in outputs
         ]
         there = np.flatnonzero(snapshot.artifacts.state != ArtifactState.DELETED)
-        for row, place in zip(there.tolist(), place_of[there].tolist(), strict=True):
-            rules = candidates[place]
+        for row, output in zip(there.tolist(), output_of_row[there].tolist(), strict=True):
+            rules = candidates[output]
             if any(rule.match.properties for rule in rules):
                 properties = snapshot.properties_of(row)
-                rules = tuple(rule for rule in rules if rule.match.matches(*places[place], properties))
+                rules = tuple(rule for rule in rules if rule.match.matches(*outputs[output], properties))
             if rules:
                 found[row] = rules
         return found
@@ -106,22 +106,22 @@ class Case:
     def groups(self) -> tuple[Group, ...]:
         """The groups of all rules that keep artifacts, in the order of their first members."""
         members: dict[tuple[str, tuple[object, ...]], list[int]] = {}
-        # Unless a rule groups by properties, all of one place are of one group.
-        by_place: dict[tuple[str, int], list[int]] = {}
+        # Unless a rule groups by properties, all of one output are of one group.
+        by_output: dict[tuple[str, int], list[int]] = {}
         rules = {rule.name: rule for rule in self.policy.rules}
-        _, place_of = self._places
+        _, output_of_row = self._outputs
         for row, governing in self.governed.items():
             if not self.present[row]:
                 continue
             for rule in governing:
                 if rule.keep is None:
                     continue
-                seat = (rule.name, int(place_of[row]))
-                rows = by_place.get(seat)
+                seat = (rule.name, int(output_of_row[row]))
+                rows = by_output.get(seat)
                 if rows is None:
                     rows = members.setdefault((rule.name, self._group_key(row, rule)), [])
                     if set(rule.group_by) <= set(GROUPS):
-                        by_place[seat] = rows
+                        by_output[seat] = rows
                 rows.append(row)
         return tuple(
             Group(rules[name], key, tuple(self.newest_first(rows))) for (name, key), rows in members.items()
@@ -216,15 +216,15 @@ class Case:
         return events.kind[event] in INPUTS and role not in _OTHERS_ROLES
 
     @cached_property
-    def _places(self) -> tuple[list[_Place], Ints]:
+    def _outputs(self) -> tuple[list[_Output], Ints]:
         """All that `match` and `GROUPS` ask of artifacts, each once, and per artifact its index there."""
         snapshot = self.snapshot
         code = np.zeros(len(snapshot.artifacts), np.int64)
         for column in (snapshot.artifacts.type, snapshot.pipeline, snapshot.node, snapshot.output_key):
             code = code * (int(column.max(initial=-1)) + 2) + column + 1
-        _, first, place_of = np.unique(code, return_index=True, return_inverse=True)
-        places = [
-            _Place(
+        _, first, output_of_row = np.unique(code, return_index=True, return_inverse=True)
+        outputs = [
+            _Output(
                 snapshot.type_of(row),
                 snapshot.pipeline_of(row),
                 snapshot.node_of(row),
@@ -232,7 +232,7 @@ class Case:
             )
             for row in first.tolist()
         ]
-        return places, place_of
+        return outputs, output_of_row
 
     @cached_property
     def derivations(self) -> Derivations:

@@ -146,7 +146,8 @@ def test_the_cache_was_hit_although_much_was_deleted(told: Told) -> None:
 
 def test_the_janitor_never_failed_and_left_only_what_changed_meanwhile(told: Told) -> None:
     assert {collection["exit"] for collection in told.collections} <= {0, 1}, told.said
-    assert told.said == ""
+    # It may have had to wait for a pipeline's writing: that is told, and no failure.
+    assert [line for line in told.said.splitlines() if "the metadata store is busy" not in line] == []
     assert [
         outcome
         for outcome in told.outcomes
