@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,20 @@ def test_one_that_fails_keeps_no_other_from_the_disk(tmp_path: Path, synced: lis
     with pytest.raises(FileNotFoundError, match="gone"):
         unsynced.sync()
     assert synced == [str(tmp_path / "there")]
+
+
+def test_what_must_be_on_disk_is_put_there_where_no_thread_can_be_started(
+    tmp_path: Path, synced: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(_thread: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    unsynced = Unsynced()
+    unsynced.add(str(tmp_path), str(tmp_path / "gone"))
+    monkeypatch.setattr(threading.Thread, "start", cannot)
+    with pytest.raises(FileNotFoundError, match="gone"):
+        unsynced.sync()
+    assert synced == [str(tmp_path)]
 
 
 def test_a_disk_that_fails_is_told_by_a_file_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

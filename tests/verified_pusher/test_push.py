@@ -361,6 +361,21 @@ class TestAModelThatIsVerifiedWhileItIsCopied:
             push_to(source)
         assert _only_the_corner(base)
 
+    def test_is_not_blamed_for_a_disk_that_fails_once(
+        self, model: Models, push_to: Pushes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source, read, calls = model("large"), GrowingFiles.read, []
+
+        def fail_once(growing: GrowingFiles, *arguments: Any) -> int:
+            calls.append(arguments)
+            if len(calls) == 2:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return read(growing, *arguments)
+
+        monkeypatch.setattr(GrowingFiles, "read", fail_once)
+        assert push_to(source).content_digest == content_of(source)
+        assert len(calls) >= 2
+
     def test_is_no_more_waited_for_when_the_disk_is_full(
         self, model: Models, push_to: Pushes, base: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from tfx_janitor import effects
 from tfx_janitor.verified_pusher.errors import naming
@@ -39,9 +39,21 @@ class Unsynced:
             return
         threads = min(max(_FEW, len(paths) // _FEW), _AT_ONCE)
         with ThreadPoolExecutor(threads, thread_name_prefix="fsync") as crew:
-            # Lists them all before it looks at the first: each is tried.
-            for synced in [crew.submit(_sync, path) for path in paths]:
+            # Each is tried before the first that failed is told.
+            for synced in [_submit(crew, path) for path in paths]:
                 synced.result()
+
+
+def _submit(crew: ThreadPoolExecutor, path: str) -> Future[None]:
+    try:
+        return crew.submit(_sync, path)
+    except RuntimeError:  # no thread can be started: then this one does it, for it must be done
+        done: Future[None] = Future()
+        try:
+            done.set_result(_sync(path))
+        except OSError as error:
+            done.set_exception(error)
+        return done
 
 
 def make_directories(path: str, unsynced: Unsynced) -> None:

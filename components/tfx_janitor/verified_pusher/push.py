@@ -223,17 +223,19 @@ def _prove(
         copying.refuse_changed(tree, _list(model))
         files = digesting.result()
         copying.read_back(staged, files, unread=followed)
-        if comparing is None:
-            verification = saved_model.verify(staged, level, options.smoke_test)
-        else:
-            # Everything that the structure was read from is now known to be the same in the copy.
-            verification = saved_model.conclude(staged, comparing.result(), level, options.smoke_test)
+        compared = None if comparing is None else comparing.result()
     digests = _digests(followed, staged, growing)
-    if not verification.whole or digests is None:
-        # Is it the disk that is to blame, or the model?
+    if digests is None or (compared is not None and compared.damages):
+        # Is it the disk that is to blame, or the model? And if the copy is the model, was it read badly once?
         digests = tuple(content.digest_file(file) for file in followed)
         copying.read_back(staged, (*files, *digests))
-        _refuse_damaged(model, verification)
+        compared = None
+    if compared is None:
+        verification = saved_model.verify(staged, level, options.smoke_test)
+    else:
+        # Everything that the structure was read from is now known to be the same in the copy.
+        verification = saved_model.conclude(staged, compared, level, options.smoke_test)
+    _refuse_damaged(model, verification)
     verified = Verified(level.value, verification.kind, verification.tensors)
     return _Proven(staged, tuple(sorted((*files, *digests))), verified)
 
