@@ -17,7 +17,7 @@ def check_whole(
 ) -> list[str | None]:
     """What is wrong with each payload, None where it is whole.
 
-    A Model's SavedModels are verified; of other payloads it is asked that something lies there.
+    A Model's models are verified; of other payloads it is asked that something lies there.
     """
     uris = [snapshot.artifacts.uri[row] for row in rows]
     is_model = [snapshot.type_of(row) == MODEL for row in rows]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from tfx_janitor.errors import JanitorError
-from tfx_janitor.payload import checkpoints, filesystem, saved_model, smoke
+from tfx_janitor.payload import checkpoints, filesystem, models, saved_model, smoke
 from tfx_janitor.payload.checkpoint_state import FILE, StateError, read_state
 from tfx_janitor.payload.presence import is_missing
 from tfx_janitor.payload.smoke import SmokeTest
@@ -37,7 +37,7 @@ def verify_payload(
         return _verify_one(path, level)
     found = [
         saved_model.verify(model, _level_for(path, model, level), smoke_test)
-        for model in saved_model.find(path)
+        for model in models.find_saved_models(path)
     ]
     for directory in checkpoints.find_directories(path):
         found += [

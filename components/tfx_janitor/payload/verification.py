@@ -56,7 +56,7 @@ class Verification:
     Attributes:
       path: the payload that was verified. A SavedModel's or Orbax step's directory, a Keras file, or a TF
         checkpoint's prefix such as "/run/ckpt-100".
-      kind: "SavedModel", "TF checkpoint", "Keras checkpoint" or "Orbax checkpoint".
+      kind: "SavedModel", "Keras model", "TF checkpoint", "Keras checkpoint" or "Orbax checkpoint".
       level: how deep was looked.
       damages: everything found wrong; empty if the payload is whole.
       files: number of files of the payload.

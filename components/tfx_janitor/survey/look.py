@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tfx_janitor.payload import checkpoints, evaluation, filesystem, saved_model
+from tfx_janitor.payload import checkpoints, evaluation, filesystem, models
 from tfx_janitor.payload.places import resolve
 from tfx_janitor.payload.verification import Level, Verification
 from tfx_janitor.retention.facts import CheckpointFact, Verified
@@ -39,12 +40,12 @@ def measure(uri: str) -> int:
 
 
 def verify_model(order: ModelOrder) -> Verified:
-    """Whether the SavedModels of a Model artifact are whole; one that has none is not."""
+    """Whether the models of a Model artifact are whole; one that has none is not."""
     path = resolve(order.uri).path
-    found = saved_model.find(path)
+    found = models.verify(path, order.level)
     if not found:
-        return Verified(False, f"no SavedModel lies at {path}")
-    return _summed([saved_model.verify(model, order.level) for model in found], order.level)
+        return Verified(False, f"no model lies at {path}, neither a SavedModel nor a .keras archive")
+    return _summed(found, order.level)
 
 
 def list_checkpoints(uri: str) -> tuple[CheckpointFact, ...]:
@@ -90,7 +91,7 @@ def candidate_of(checkpoint: checkpoints.Checkpoint) -> Candidate:
     )
 
 
-def _summed(verifications: list[Verification], level: Level) -> Verified:
+def _summed(verifications: Sequence[Verification], level: Level) -> Verified:
     damages = [str(damage) for verification in verifications for damage in verification.damages]
     if damages:
         more = f" and {len(damages) - 1} more" if len(damages) > 1 else ""
