@@ -47,7 +47,7 @@ def test_a_pin_is_set_listed_and_released(on: Call, trained: Training):
         (["pin", "1", "--reason", "x", "--until", "2001-01-01"], "in the future"),
         (["pin", "1", "--reason", "x", "--until", "soon"], "expected a date or time"),
         (["pin", "1"], "--reason"),
-        (["pin", "one", "--reason", "x"], "integer"),
+        (["pin", "one", "--reason", "x"], "expected an id, a whole number such as 12, got"),
         (["unpin", "1"], "no pin stands on artifact 1"),
         (["history", "4711"], "no artifact 4711"),
         (["history", "--limit", "0"], "--limit"),

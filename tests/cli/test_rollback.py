@@ -56,7 +56,7 @@ def test_a_damaged_version_that_was_passed_over_is_a_finding(call: Call, base: P
         (["BASE/100"], "is a model itself; name the directory above it"),
         (["BASE", "--to", "7"], "expected a version of BASE, got 7; known are 100, 101, 102"),
         (["BASE", "--to", "102"], "version 102 is the newest in BASE already"),
-        (["BASE", "--to", "new"], "valid integer"),
+        (["BASE", "--to", "new"], "expected a whole number, got"),
         (["BASE", "--now", "soon"], "expected a date or time"),
         (["BASE", "--level", "deep"], "structure"),
     ],

@@ -18,6 +18,7 @@ from tfx_janitor.cli import (
 )
 from tfx_janitor.cli.exits import CommandsThatAnswer
 from tfx_janitor.cli.options import LogFormat, Logs, Metadata, Version
+from tfx_janitor.cli.usage import CommandInPlainWords
 
 EPILOG = (
     "Exit codes: 0 done; 1 done, but with findings, skipped or failed items, or stopped before all was done; "
@@ -46,24 +47,27 @@ def top(
     ctx.obj = metadata
 
 
-app.command()(deciding.plan)
-app.command()(acting.apply)
-app.command()(acting.purge)
-app.command()(acting.gc)
-app.command()(acting.restore)
-app.command()(deciding.explain)
-app.command()(lineage.lineage)
-app.command()(auditing.audit)
-app.command()(reporting.report)
-app.command()(mending.discard)
-app.command()(mending.forget)
-app.command()(mending.close)
-app.command()(payloads.verify)
-app.command()(payloads.checkpoints)
-app.command()(pinning.pin)
-app.command()(pinning.unpin)
-app.command()(pinning.pins)
-app.command()(remembering.history)
-app.command()(serving.rollback)
-app.command()(serving.withdraw)
-app.command()(serving.adopt)
+for command in (
+    deciding.plan,
+    acting.apply,
+    acting.purge,
+    acting.gc,
+    acting.restore,
+    deciding.explain,
+    lineage.lineage,
+    auditing.audit,
+    reporting.report,
+    mending.discard,
+    mending.forget,
+    mending.close,
+    payloads.verify,
+    payloads.checkpoints,
+    pinning.pin,
+    pinning.unpin,
+    pinning.pins,
+    remembering.history,
+    serving.rollback,
+    serving.withdraw,
+    serving.adopt,
+):
+    app.command(cls=CommandInPlainWords)(command)

@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from tfx_janitor.cli.saying import lead_nowhere, say, says_json
+from tfx_janitor.cli.usage import in_plain_words
 from tfx_janitor.errors import JanitorError
 
 FINDINGS = 1
@@ -125,6 +126,7 @@ def _answering(ctx: Any) -> Iterator[None]:
     except Exception as error:
         if _is_for_the_parser(error):
             _say_where(ctx, error)
+            in_plain_words(error)
             if says_json() and (usage := _usage(error)) is not None:
                 raise _exit(ctx, error, usage) from None
             raise
