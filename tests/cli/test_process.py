@@ -138,16 +138,29 @@ def test_that_nobody_can_be_told_does_not_change_the_exit_code(tmp_path: Path):
             assert subprocess.run(command, stdout=full, stderr=full, timeout=120).returncode == 2
 
 
-def shell(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """The command line as `$@` of a script."""
-    command = ["sh", "-c", script, "sh", *MODULE, *map(str, arguments)]
+def shell(script: str, *arguments: object, first: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command line as `$@` of a script, behind what may come first."""
+    command = ["sh", "-c", script, "sh", *([] if first is None else [str(first)])]
+    command += [*MODULE, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
-def test_closed_streams_lead_nowhere_and_no_file_takes_their_place(tmp_path: Path):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["--version"], ["verify", "."], ["verify", ".", "--format", "json"]])
+def test_closed_output_is_told_and_is_70(tmp_path: Path, arguments: list[str], unbuffered: str):
     write_checkpoints(tmp_path, (1, 2))
-    done = shell('exec "$@" >&-', "verify", tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    done = shell(f'cd "$1"; shift; PYTHONUNBUFFERED={unbuffered} exec "$@" >&-', *arguments, first=tmp_path)
+    told = "tfx-janitor: standard output could not be written: Bad file descriptor\n"
+    assert (done.returncode, done.stderr) == (70, told)
+
+
+def test_output_that_is_closed_and_not_needed_is_none_of_its_business(tmp_path: Path):
+    done = shell('exec "$@" >&-', "verify", tmp_path / "nothing")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "there is nothing at" in done.stderr
+
+
+def test_closed_streams_keep_their_numbers(tmp_path: Path):
     # What is said on standard error is not said on standard output instead.
     done = shell('exec "$@" 2>&-', "verify", tmp_path / "nothing")
     assert (done.returncode, done.stdout) == (2, "")

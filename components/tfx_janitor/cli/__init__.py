@@ -28,11 +28,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _open_what_is_closed() -> None:
-    """Lets standard input, output and error lead nowhere where they are closed, as under some daemons.
+    """Gives standard input, output and error their numbers where they are closed, as under some daemons.
 
-    The next files that are opened, such as a plan, would get their numbers, and what is meant for people.
+    The next files that are opened, such as a plan, would get them, and what is meant for people. Input and
+    error lead nowhere then. Output cannot be written, which is told and has its exit code, as on a full disk.
     """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+    for name, mode, may in (
+        ("stdin", "r", os.O_RDONLY),
+        ("stdout", "w", os.O_RDONLY),
+        ("stderr", "w", os.O_WRONLY),
+    ):
         if getattr(sys, name) is None:
             # The lowest number that is free: its own.
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
+            setattr(sys, name, os.fdopen(os.open(os.devnull, may), mode, encoding="utf-8"))
