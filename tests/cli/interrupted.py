@@ -22,9 +22,9 @@ from tfx_janitor.cli import acting, main
 from tfx_janitor.effects import Effect
 from tfx_janitor.survey import look
 
-VERIFYING, TELLING = "verifying", "telling"
-"""Before a model is verified, and before it is told what was done; all other instants are effects, by their
-kind or call."""
+STARTING, VERIFYING, TELLING = "starting", "verifying", "telling"
+"""Before anything is read, before a model is verified, and before it is told what was done; all other
+instants are effects, by their kind or call."""
 
 
 def interrupted(
@@ -73,7 +73,18 @@ def _run(at: str, number: signal.Signals, times: int, arguments: list[str]) -> N
         interrupt(TELLING)
         show(*parts)
 
+    measured, opened = acting.measured, acting.opened
+
+    def measure(*given: Any, **options: Any) -> Any:
+        interrupt(STARTING)
+        return measured(*given, **options)
+
+    def open_store(*given: Any, **options: Any) -> Any:
+        interrupt(STARTING)  # of commands that have no metrics
+        return opened(*given, **options)
+
     look.verify_model, acting.show = verify_model, tell
+    acting.measured, acting.opened = measure, open_store
     with effects.watched(watcher):
         main(arguments)
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.builders import History, Retraining, keep_models, prune_checkpoints
 from tests.cli.conftest import Call
-from tests.cli.interrupted import TELLING, VERIFYING, interrupted
+from tests.cli.interrupted import STARTING, TELLING, VERIFYING, interrupted
 from tfx_janitor.cli.stopping import stoppable
 from tfx_janitor.deletion import acts
 from tfx_janitor.deletion import history as told
@@ -151,6 +151,41 @@ def test_a_stop_while_it_is_looking_changes_nothing(
 
     assert on("gc", "--policy", policy).code == 0
     assert is_settled(history, retrained)
+
+
+@SIGNALS
+@pytest.mark.parametrize("command", ["apply", "purge", "gc", "restore", "discard", "forget", "withdraw"])
+def test_a_stop_while_it_is_starting_changes_nothing(
+    on: Call,
+    history: History,
+    retrained: list[Retraining],
+    policy: Path,
+    command: str,
+    number: signal.Signals,
+    tmp_path: Path,
+):
+    marked, kept = retrained[0].model.id, retrained[-1].model.id
+    on("plan", "--policy", policy, "--out", tmp_path / "plan.json")
+    if command != "apply":
+        on("apply", tmp_path / "plan.json")
+    reason = ("--reason", "mine")
+    arguments = {
+        "apply": [tmp_path / "plan.json"],
+        "restore": [marked],
+        "discard": [kept, *reason, "--policy", policy],
+        "forget": [kept, *reason],
+        "withdraw": [tmp_path, 1, *reason],
+    }.get(command, ["--policy", policy])
+    before = (states(history, retrained), len(acts.read(history.store)))
+    done = interrupted(history, command, *arguments, at=STARTING, by=number)
+    told = f"{TELLS}tfx-janitor: stopped before it had begun; nothing was done\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
+    assert (states(history, retrained), len(acts.read(history.store))) == before
+
+
+def test_a_second_signal_ends_it_while_it_is_starting(history: History, policy: Path):
+    done = interrupted(history, "gc", "--policy", policy, at=STARTING, by=TERM, times=2)
+    assert (done.returncode, done.stdout, done.stderr) == (-TERM, "", TELLS)
 
 
 @pytest.mark.parametrize(

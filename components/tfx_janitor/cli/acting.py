@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,6 +29,7 @@ from tfx_janitor.cli.options import (
 from tfx_janitor.cli.printing import print_json, show
 from tfx_janitor.cli.site import opened, read_plan, read_policy
 from tfx_janitor.cli.stopping import stoppable
+from tfx_janitor.cli.usage import CommandInPlainWords
 from tfx_janitor.errors import JanitorError, Refused, Stopped
 
 if TYPE_CHECKING:
@@ -38,6 +39,17 @@ if TYPE_CHECKING:
     from tfx_janitor.deletion.site import Site
 
 _CHUNK = 1000
+_STOPPING = "tfx-janitor.stopping"
+
+
+class CommandThatActs(CommandInPlainWords):
+    """A command that the first Ctrl-C or `kill` asks to end, from its start on."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command."""
+        # To its end: what was done is told, too, before a wish to stop counts.
+        ctx.meta[_STOPPING] = ctx.with_resource(stoppable())
+        return super().invoke(ctx)
 
 
 def apply(
@@ -175,12 +187,19 @@ def _waiting(site: Site) -> list[str]:
 
 @contextlib.contextmanager
 def at_work(ctx: typer.Context, act: str, format: Format, *, now: str | None = None) -> Iterator[Site]:
-    """The site of an act, which may be stopped. Whatever cuts it off, what it did until then is told."""
+    """The site of an act, of a command that may be stopped.
+
+    Whatever cuts it off, what it did until then is told.
+
+    Raises:
+      Stopped: somebody wished that before the act had begun.
+    """
     site = None
-    # To the end of the command: what was done is told, too, before a wish to stop counts.
-    stopping = ctx.with_resource(stoppable())
+    stopping = ctx.meta[_STOPPING]
     try:
         with opened(ctx, now=now, readonly=False, stopping=stopping) as site:
+            if stopping():
+                raise Stopped("stopped before it had begun; nothing was done")
             yield site
     except Exception as error:
         if site is not None and not site.account.empty:

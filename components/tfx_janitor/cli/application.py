@@ -47,6 +47,18 @@ def top(
     ctx.obj = metadata
 
 
+ACTS = {
+    acting.apply,
+    acting.purge,
+    acting.gc,
+    acting.restore,
+    mending.discard,
+    mending.forget,
+    mending.close,
+    serving.withdraw,
+}
+"""Those to which the first Ctrl-C or `kill` is a wish."""
+
 for command in (
     deciding.plan,
     acting.apply,
@@ -70,4 +82,4 @@ for command in (
     serving.withdraw,
     serving.adopt,
 ):
-    app.command(cls=CommandInPlainWords)(command)
+    app.command(cls=acting.CommandThatActs if command in ACTS else CommandInPlainWords)(command)
