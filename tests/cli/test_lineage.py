@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from shutil import rmtree
 
 import pydot
@@ -10,6 +11,7 @@ import pytest
 from tests.builders import IMPORTER, History, Output, Retraining, flip_bit
 from tests.cli.conftest import Call
 from tests.cli.test_hostile_names import HOSTILE, shown, str_values
+from tfx_janitor.version import VERSION
 
 
 @pytest.fixture
@@ -168,6 +170,35 @@ def test_a_version_that_was_put_back(on: Call, history: History, made: Retrainin
     answer = on("lineage", base / told[2]["version"] / "saved_model.pb", "--upstream")
     assert f"\nmodel: Model {first}, trained in run inception-run-1\n" in answer.out
     assert "(rollback, COMPLETE)" in answer.out
+
+
+def test_an_act_is_told_without_its_record(on: Call, history: History, made: Retraining):
+    flip_bit(made.push.destination / "saved_model.pb")
+    assert on("rollback", history.serving / "inception", "--to", 1_700_000_001).code == 0
+    first = history.snapshot().rows_of_type("Model")[0] + 1
+    nodes = on("lineage", first, "--format", "json").json["nodes"]
+    (act,) = [node for node in nodes if node.get("type") == "tfx_janitor.act.rollback"]
+    actor = act["parameters"]["actor"]
+    assert act["parameters"] == {"actor": actor, "version": VERSION} and "@" in actor
+
+    tree = on("lineage", first).out
+    (told,) = re.findall(rf"input serve of execution {act['execution_id']} .*\n(.*\n.*)\n", tree)
+    kind, parameters = (line.lstrip("│ ") for line in told.split("\n"))
+    assert kind.startswith("tfx_janitor.act.rollback; ")
+    assert parameters == f"actor {actor}, version {VERSION}"
+    assert "sha256" not in tree + on("lineage", first, "--format", "dot").out
+
+
+def test_what_an_act_recorded_is_no_edge(on: Call, history: History, made: Retraining):
+    # The record of a rollback has the directory in it; a parameter that names a place is an edge.
+    base = history.serving / "inception"
+    _, outputs = (
+        history.pipeline("other").run().execute(IMPORTER, outputs={"result": Output("Thing", uri=str(base))})
+    )
+    flip_bit(made.push.destination / "saved_model.pb")
+    assert on("rollback", base, "--to", 1_700_000_001).code == 0
+    edges = on("lineage", outputs["result"].id, "--format", "json").json["edges"]
+    assert [edge for edge in edges if edge["by"] == "property"] == []
 
 
 def test_a_serving_directory_that_is_gone_still_has_its_history(on: Call, history: History, made: Retraining):

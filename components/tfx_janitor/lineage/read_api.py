@@ -20,6 +20,7 @@ import numpy as np
 
 from tfx_janitor.lineage.associations import read_associations
 from tfx_janitor.lineage.snapshot import (
+    ACT_TYPE_PREFIX,
     Artifacts,
     Events,
     Executions,
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 PIN_CONTEXT_TYPE = "tfx_janitor.pin"
 _CHUNK = 1000
+
+_TELLING_OF_ACTS = ("actor", "version")
+"""Properties of the janitor's own executions that are no record for its own use."""
 
 _FEW_CONTEXTS = 200
 """Contexts that are asked one by one; of more, all is read at once where it can be."""
@@ -70,11 +74,16 @@ def read_parameters(
 ) -> Iterator[tuple[int, Mapping[str, Value]]]:
     """The properties of executions: what a component was told to do, such as `train_args`.
 
-    A snapshot leaves them out, for they may be long, and no decision rests on them.
+    A snapshot leaves them out, for they may be long, and no decision rests on them. Of an act of the janitor
+    they are who acted, with which version: the rest is its record, which the history tells, and names nothing
+    that it was told.
     """
     for chunk in _chunks(list(execution_ids)):
         for execution in store.get_executions_by_id(chunk):
-            yield execution.id, _values(execution)
+            values = _values(execution)
+            if execution.type.startswith(ACT_TYPE_PREFIX):
+                values = {name: values[name] for name in _TELLING_OF_ACTS if name in values}
+            yield execution.id, values
 
 
 class _Names:
