@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
@@ -127,6 +129,72 @@ def test_explain_of_what_is_none_says_what_it_says_of_any_path(
     assert answer.code == 2 and "no artifact of the store lies at or around" in answer.err
     plain = history.policy_file(name="plain.json")
     assert on("explain", model_run, "--policy", plain).code == 2
+
+
+@pytest.fixture
+def purged(on: Call, history: History, policy: Path, fifteen_days: str) -> str:
+    """The moment at which both directories went."""
+    on("gc", "--policy", policy, "--now", fifteen_days)
+    late = to_iso(history.later(days=23))
+    assert on("purge", "--now", late, "--format", "json").json["summary"]["done"] == {"purged": 2}
+    return late
+
+
+def test_explain_tells_of_one_that_went(
+    on: Call, history: History, policy: Path, model_run: Path, purged: str
+):
+    plain = history.policy_file(name="plain.json")
+    for path in (model_run, model_run / "ckpt-100.index"):
+        for rules in (policy, plain):
+            answer = on("explain", path, "--policy", rules, "--now", purged)
+            assert answer.code == 0
+            assert answer.out.startswith(f"{model_run}  no artifact claimed it  deleted\n")
+    _, whose, _, went, why, _, done, marked, removed = answer.out.splitlines()
+    assert whose.startswith(
+        f"  inception / Trainer, execution {model_run.name} of run inception-run-2; 1.4 kB"
+    )
+    when = purged[:19].replace("T", " ")
+    assert re.fullmatch(f"It was deleted at {when} UTC by .+@.+, 1.4 kB freed, because", went)
+    assert why.startswith("  older_than: execution") and done == "What was done to it"
+    assert ": marked expire.older-than: " in marked and re.search(r"  purge by .*, act \d+: purged$", removed)
+
+
+def test_explain_as_json_of_one_that_went(on: Call, policy: Path, model_run: Path, purged: str):
+    answer = on("explain", model_run, "--policy", policy, "--now", purged, "--format", "json").json
+    assert (answer["schema"], answer["verdict"]) == ("tfx-janitor/orphan-explanation/v1", "deleted")
+    assert (answer["path"], answer["execution"]) == (str(model_run), int(model_run.name))
+    assert [reason["code"] for reason in answer["reasons"]] == ["expire.older-than"]
+    assert [past["done"] for past in answer["history"]] == ["marked", "purged"]
+
+
+def test_explain_points_to_the_history_where_it_cannot_tell_more(
+    on: Call, history: History, policy: Path, model_run: Path, fifteen_days: str, purged: str
+):
+    def refused(*options: object) -> str:
+        answer = on("explain", model_run / "ckpt-100.index", *options)
+        assert (answer.code, answer.out) == (2, "")
+        return answer.err
+
+    pointer = (
+        f"; `tfx-janitor history {model_run}` tells what was done to the directory that no artifact claimed"
+    )
+    earlier = refused("--policy", policy, "--at", fifteen_days)
+    assert "no artifact of the store lies at or around" in earlier and earlier.endswith(f"{pointer}\n")
+
+    # Something else lies there now, which is not what went.
+    model_run.mkdir()
+    plain = history.policy_file(name="plain.json")
+    assert refused("--policy", plain).endswith(f"{pointer}\n")
+
+
+def test_explain_does_not_call_deleted_what_was_taken_back(
+    on: Call, history: History, policy: Path, model_run: Path, fifteen_days: str
+):
+    on("gc", "--policy", policy, "--now", fifteen_days)
+    assert on("restore", model_run).code == 0
+    rmtree(model_run)  # by somebody else
+    answer = on("explain", model_run, "--policy", policy)
+    assert answer.code == 2 and f"`tfx-janitor history {model_run}` tells" in answer.err
 
 
 def test_marked_restored_and_purged_from_the_command_line(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -144,10 +145,12 @@ def explain(
         moment = Moment(site.read(), site.now_ms if asked_ms is None else asked_ms, site.now_ms)
         try:
             found = moment.find(name)
-        except NotFound:
-            if asked_ms is None and rules.orphans is not None and _explain_orphan(site, rules, name, format):
+        except NotFound as error:
+            present = asked_ms is None
+            if present and rules.orphans is not None and _explain_orphan(site, rules, name, format):
                 return
-            raise
+            _explain_removed(site, name, format, error, present=present)
+            return
         artifact_id = int(moment.snapshot.artifacts.id[found.row])
         case = dataclasses.replace(site, now_ms=moment.at_ms).case(moment.snapshot, rules)
         settlement = judge(case, site.crew, Level.STRUCTURE)
@@ -180,6 +183,40 @@ def _explain_orphan(site: Site, rules: RetentionPolicy, name: str, format: Expla
     else:
         show(*orphans.explanation_lines(orphan, past))
     return True
+
+
+def _explain_removed(
+    site: Site, name: str, format: ExplanationFormat, error: JanitorError, *, present: bool
+) -> None:
+    """Tells of a directory that no artifact claimed, and that a purge removed.
+
+    Args:
+      error: what is to be said of a path that leads nowhere.
+      present: whether the present is asked for.
+
+    Raises:
+      JanitorError: no act dealt with it, or it was not removed; or another moment is asked for.
+    """
+    from tfx_janitor.deletion import acts
+    from tfx_janitor.deletion.orphan_marks import names_path, spelled
+    from tfx_janitor.report import orphans
+    from tfx_janitor.retention.plan import Orphan
+
+    path, known = spelled(name), acts.read(site.store)
+    records = (record for act in known for record in act.details.get("orphans", ()))
+    around = [o for o in map(Orphan.from_dict, records) if path == o.path or path.startswith(f"{o.path}/")]
+    if not around:
+        raise error
+    orphan = around[-1]
+    past = [act for act in known if names_path(act, orphan.path)]
+    removed = orphans.removal(orphan.path, past)
+    if removed is None or not present or os.path.lexists(orphan.path):
+        told = shlex.join(("tfx-janitor", "history", orphan.path))
+        raise JanitorError(f"{error}; `{told}` tells what was done to the directory that no artifact claimed")
+    if format is ExplanationFormat.JSON:
+        print_json(orphans.explanation_document(orphan, past, removed, now_ms=site.now_ms))
+    else:
+        show(*orphans.explanation_lines(orphan, past, removed))
 
 
 def _write(plan: Plan, out: str) -> None:

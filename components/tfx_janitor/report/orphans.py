@@ -26,6 +26,8 @@ _HEADINGS = {
     "unknown": "It stays until somebody looks at it, because",
 }
 
+_REMOVED = ("purged", "finished")
+
 
 def orphan_lines(orphans: Sequence[Orphan], most: int | None) -> Iterator[RenderableType]:
     """Executions that left directories behind, each with why these stay or may go.
@@ -57,14 +59,32 @@ def orphan_totals(orphans: Sequence[Orphan]) -> str:
     return f"{len(orphans):,} {named} that no artifact claims: {len(going):,} delete{freed}"
 
 
-def explanation_lines(orphan: Orphan, acts: Sequence[Act]) -> Iterator[Text]:
-    """Why one directory stays or may go, and what was done to it so far."""
-    yield Text.assemble(
-        text(orphan.path, "bold"), "  no artifact claims it  ", (orphan.verdict, STYLES[orphan.verdict])
-    )
+def removal(path: str, acts: Sequence[Act]) -> tuple[Act, Outcome] | None:
+    """The act that removed a directory, and with what outcome, if nothing became of it since."""
+    became = [(act, outcome) for act in acts if (outcome := _outcome(act, path)) is not None]
+    return became[-1] if became and became[-1][1].done in _REMOVED else None
+
+
+def explanation_lines(
+    orphan: Orphan, acts: Sequence[Act], removed: tuple[Act, Outcome] | None = None
+) -> Iterator[Text]:
+    """Why one directory stays, may go or went, and what was done to it so far.
+
+    Args:
+      orphan: as it is, or, where it is gone, as it was marked.
+      removed: what removed it, if it is gone.
+    """
+    verdict, claims = _verdict(orphan, removed), "claims" if removed is None else "claimed"
+    style = STYLES[orphan.verdict if removed is None else removed[1].done]
+    yield Text.assemble(text(orphan.path, "bold"), f"  no artifact {claims} it  ", (verdict, style))
     yield text(f"  {_whose(orphan)}{_extent(orphan)}", "dim")
     yield Text()
-    yield Text(_HEADINGS[orphan.verdict])
+    if removed is None:
+        yield Text(_HEADINGS[orphan.verdict])
+    else:
+        act, outcome = removed
+        freed = size(outcome.bytes)
+        yield text(f"It was deleted at {second(act.at_ms)} by {act.actor}, {freed} freed, because")
     yield from (text(f"  {sentence(reason)}") for reason in orphan.reasons)
     if acts:
         yield Text()
@@ -75,12 +95,15 @@ def explanation_lines(orphan: Orphan, acts: Sequence[Act]) -> Iterator[Text]:
         yield text(f"  {second(act.at_ms)}  {act.kind} by {act.actor}, act {act.id}: {told}")
 
 
-def explanation_document(orphan: Orphan, acts: Sequence[Act], *, now_ms: int) -> dict[str, Any]:
+def explanation_document(
+    orphan: Orphan, acts: Sequence[Act], removed: tuple[Act, Outcome] | None = None, *, now_ms: int
+) -> dict[str, Any]:
     """The same, JSON-ready."""
     return {
         "schema": SCHEMA,
         "at": to_iso(now_ms),
         **orphan.to_dict(),
+        "verdict": _verdict(orphan, removed),
         "history": [
             {
                 "act": act.id,
@@ -97,6 +120,10 @@ def explanation_document(orphan: Orphan, acts: Sequence[Act], *, now_ms: int) ->
             for outcome in (_outcome(act, orphan.path),)
         ],
     }
+
+
+def _verdict(orphan: Orphan, removed: tuple[Act, Outcome] | None) -> str:
+    return orphan.verdict if removed is None else "deleted"
 
 
 def _whose(orphan: Orphan) -> str:
