@@ -1,4 +1,4 @@
-"""A store in which all has gone wrong that an audit finds: `python -m pipelines.messy_store DIR`.
+"""A store in which all has gone wrong that a command mends: `python -m pipelines.messy_store DIR`.
 
 A pipeline has run for a while, and each of its runs met with a mishap of its own; docs/tour.md audits and
 mends them. It takes some seconds, and neither TFX nor TensorFlow.

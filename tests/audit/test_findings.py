@@ -17,6 +17,7 @@ from tests.builders import (
     keep_models,
     write_saved_model,
 )
+from tests.deletion.surroundings import closed
 from tfx_janitor.audit.audit import audit
 from tfx_janitor.audit.finding import CODES, Finding
 from tfx_janitor.deletion import acts
@@ -84,6 +85,14 @@ def test_a_disk_that_is_not_mounted_is_no_reason_to_forget(history: History, run
     findings = found(history)
     assert set(codes(findings)) == {"missing-payload"}
     assert {finding.mend for finding in findings} == {()}
+
+
+def test_a_payload_that_may_not_be_read(history: History, runs: list[Retraining]) -> None:
+    with closed(runs[0].model.path):
+        (finding,) = found(history)
+    assert (finding.code, finding.artifact_id) == ("unreadable-payload", runs[0].model.id)
+    assert finding.mend == ()
+    assert found(history) == []
 
 
 def test_examples_without_a_split(history: History, runs: list[Retraining]) -> None:

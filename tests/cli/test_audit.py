@@ -21,7 +21,7 @@ from tests.builders import (
     keep_models,
 )
 from tests.cli.conftest import Call
-from tests.deletion.surroundings import unreadable
+from tests.deletion.surroundings import closed, unreadable
 from tfx_janitor.verified_pusher import versions
 
 RULES = [
@@ -146,6 +146,28 @@ def test_the_command_that_is_printed_mends(
         assert on(*command).code == 0, command
     again = on("audit", "--policy", policy, "--verify", "checksums", *moment)
     assert f" {code} " not in again.out, again.out
+
+
+@pytest.mark.parametrize("format", ["table", "json", "junit", "report"])
+def test_what_may_not_be_read_is_told_until_it_may(
+    on: Call, history: History, runs: list[Retraining], policy: Path, tmp_path: Path, format: str
+) -> None:
+    """No command mends it: a person does, or audits as somebody else."""
+    page = tmp_path / "page.html"
+    command = ("report", "--out", page) if format == "report" else ("audit", "--format", format)
+    with closed(history.root):
+        found = on(*command, "--policy", policy, "--verify", "checksums")
+    told = page.read_text() if format == "report" else found.out
+    assert found.code == (0 if format == "report" else 1)
+    assert "unreadable-payload" in told and f"{history.root} cannot be read: permission denied" in told
+    if format == "json":
+        assert found.json["summary"]["by_code"] == {"unreadable-payload": 1}
+    elif format == "junit":
+        assert JUnitXml.fromstring(found.out.encode()).failures == 1
+        assert "mend: no command does, a person must" in found.out
+    else:
+        assert "mend: " not in told
+    assert on("audit", "--policy", policy, "--verify", "checksums").code == 0
 
 
 def test_a_served_version_that_is_damaged_is_replaced(

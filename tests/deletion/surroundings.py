@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import stat
 import subprocess
@@ -111,6 +112,41 @@ def unreadable(patch: pytest.MonkeyPatch, path: Path, code: int) -> None:
         return real(target, **options)
 
     patch.setattr(os, "lstat", lstat)
+
+
+_CAPABILITIES_V3 = 0x20080522  # linux/capability.h
+_DAC_OVERRIDE, _DAC_READ_SEARCH = 1, 2
+
+
+@contextlib.contextmanager
+def as_modes_say() -> Iterator[None]:
+    """Root is asked by no mode: while this lasts, this thread, and those that it starts, are."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITIES_V3, 0)
+    # Effective, permitted and inheritable, twice: the first of each is of the capabilities up to 31.
+    before, without = (ctypes.c_uint32 * 6)(), (ctypes.c_uint32 * 6)()
+    assert libc.capget(header, before) == 0
+    without[:] = before[:]
+    without[0] &= ~(1 << _DAC_OVERRIDE | 1 << _DAC_READ_SEARCH)
+    assert libc.capset(header, without) == 0
+    try:
+        yield
+    finally:
+        assert libc.capset(header, before) == 0
+
+
+@contextlib.contextmanager
+def closed(*paths: Path, mode: int = 0) -> Iterator[None]:
+    """While this lasts, paths have a mode that does not let this process read them; then the old one."""
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in paths]
+    for path in reversed(paths):
+        path.chmod(mode)
+    try:
+        with as_modes_say():
+            yield
+    finally:
+        for path, old in zip(paths, modes, strict=True):
+            path.chmod(old)
 
 
 def swap_for_a_link(path: Path, target: Path, *, aside: Path) -> Callable[[], None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tfx_janitor.audit import of_lineage, of_payloads, of_serving
+from tfx_janitor.audit import of_lineage, of_payloads, of_serving, refusals
 from tfx_janitor.audit.finding import Finding
 from tfx_janitor.audit.held import held_marks
 from tfx_janitor.deletion import acts
@@ -65,7 +65,10 @@ def audit(site: Site, policy: RetentionPolicy, level: Level, *, snapshot: Snapsh
         *of_payloads.shared(case, seen),
     ]
     found = [finding for finding in found if _concerns(case, finding)]
-    found += of_serving.findings(case, site.crew, level)
+    served = of_serving.look(case, site.crew, level)
+    found += of_serving.findings(case, served)
+    refused = [*of_payloads.refusals(case, seen, site.crew), *of_serving.refusals(case, served, site.crew)]
+    found += refusals.findings(refused)
     found.sort(key=lambda finding: finding.order)
     artifacts, executions = _looked_at(case)
     return Audit(tuple(found), artifacts, executions, level)

@@ -40,6 +40,9 @@ class Code:
 
 CODES: Mapping[str, Code] = {
     "missing-payload": Code(Severity.ERROR, "an artifact that TFX takes for present has nothing at its URI"),
+    "unreadable-payload": Code(
+        Severity.ERROR, "what cannot be looked at, so that nobody can tell whether it is sound"
+    ),
     "partial-payload": Code(Severity.ERROR, "files of a payload are missing"),
     "damaged-model": Code(Severity.ERROR, "a SavedModel's bytes are not those that were written"),
     "emptied-variables": Code(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tfx_janitor.payload import checkpoints, filesystem, saved_model
@@ -31,6 +33,27 @@ class Presence:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """What keeps a payload from being looked at.
+
+    Attributes:
+      path: absolute, of what cannot be read: in the payload, or around it.
+      problem: as the end of a sentence about it.
+    """
+
+    path: str
+    problem: str
+
+    @property
+    def forbidden(self) -> bool:
+        """Whether somebody else may read it."""
+        return self.problem == filesystem.reason(PermissionError())
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.problem}"
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointOrder:
     """A ModelRun's URI, and how thoroughly to verify the checkpoints in it."""
 
@@ -47,12 +70,14 @@ class CheckpointProblem:
       name: of the checkpoint; None if it is the `checkpoint` file that is wrong.
       problem: in words.
       bytes: of the checkpoint.
+      unread: what of it cannot be read, if that is the problem.
     """
 
     directory: str
     name: str | None
     problem: str
     bytes: int = 0
+    unread: Unread | None = None
 
 
 def see(uri: str) -> Presence:
@@ -76,6 +101,48 @@ def _is_filled(entry: os.DirEntry[str]) -> bool:
         return next(inside, None) is not None
 
 
+def obstacle(uri: str) -> Unread | None:
+    """The first thing that cannot be read on the way to a payload, or else in it; None if there is none."""
+    path = resolve(uri).path
+    parts = path.split("/")
+    for depth in range(2, len(parts) + 1):
+        way = "/".join(parts[:depth])
+        try:
+            os.lstat(way)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except PermissionError as error:  # it is the directory that one may not search
+            return Unread(os.path.dirname(way), filesystem.reason(error))
+        except OSError as error:
+            return Unread(way, filesystem.reason(error))
+    if not os.path.isdir(path):
+        return _closed(path)
+    try:
+        for entry in filesystem.walk(path):
+            if stat.S_ISREG(entry.status.st_mode) and (found := _closed(os.path.join(path, entry.name))):
+                return found
+    except OSError as error:
+        return Unread(os.path.normpath(error.filename or path), filesystem.reason(error))
+    return None
+
+
+def _closed(path: str) -> Unread | None:
+    """A file, if one may not open it."""
+    try:
+        with filesystem.opened(path):
+            return None
+    except filesystem.ReadError as error:
+        return Unread(path, str(error)) if filesystem.is_refused(str(error)) else None
+
+
+def unread(path: str, damages: Sequence[Damage]) -> Unread | None:
+    """What cannot be read of what was verified at a path; the other damages may only follow from that."""
+    for damage in damages:
+        if filesystem.is_refused(damage.problem):
+            return Unread(os.path.normpath(os.path.join(path, damage.file)), damage.problem)
+    return None
+
+
 def inspect_models(order: ModelOrder) -> tuple[Verification, ...]:
     """Every SavedModel of a Model artifact, verified; one without any is damaged as a whole."""
     path = resolve(order.uri).path
@@ -94,15 +161,21 @@ def inspect_checkpoints(order: CheckpointOrder) -> tuple[CheckpointProblem, ...]
             listed = checkpoints.read_directory(directory)
         except StateError as error:
             problem = str(error).removeprefix(os.path.join(directory, FILE)).strip()
-            found.append(CheckpointProblem(directory, None, f"its checkpoint file {problem}"))
+            refused = unread(directory, (Damage(FILE, problem),))
+            told = f"its checkpoint file {problem}"
+            found.append(CheckpointProblem(directory, None, told, unread=refused))
             listed = checkpoints.CheckpointDirectory(directory, checkpoints.list_checkpoints(directory), None)
         broken: set[str] = set()
         for checkpoint in listed.checkpoints:
             verification = checkpoints.verify(directory, checkpoint, order.level)
             if not verification.whole:
-                broken.add(checkpoint.name)
+                # Files of an Orbax step are named from the step, those of others from the directory.
+                within = verification.path if checkpoint.format == checkpoints.ORBAX else directory
+                refused = unread(within, verification.damages)
+                if refused is None:
+                    broken.add(checkpoint.name)
                 told = "; ".join(map(str, verification.damages[:3]))
-                found.append(CheckpointProblem(directory, checkpoint.name, told, checkpoint.bytes))
+                found.append(CheckpointProblem(directory, checkpoint.name, told, checkpoint.bytes, refused))
         if listed.state is not None:
             known = {checkpoint.name for checkpoint in listed.checkpoints}
             found += _stale(directory, listed.state, known, broken)

@@ -11,8 +11,9 @@ from datetime import timedelta
 
 from tfx_janitor.audit import looks
 from tfx_janitor.audit.finding import Finding
-from tfx_janitor.audit.looks import CheckpointProblem, Presence
+from tfx_janitor.audit.looks import CheckpointProblem, Presence, Unread
 from tfx_janitor.audit.of_lineage import PATIENCE
+from tfx_janitor.audit.refusals import Refusal
 from tfx_janitor.deletion.marks import ArtifactMark
 from tfx_janitor.deletion.orphan_marks import OrphanMark
 from tfx_janitor.lineage.snapshot import ArtifactState
@@ -157,7 +158,19 @@ def orphans(case: Case, crew: Crew, marks: Sequence[OrphanMark]) -> Iterator[Fin
     if asked is None:
         policy = case.policy.model_copy(update={"orphans": Orphans(older_than=ORPHANED_AFTER)})
         case = dataclasses.replace(case, policy=policy)
-    for orphan in find_orphans(case, crew) or ():
+    found = find_orphans(case, crew) or ()
+    unknown = [orphan for orphan in found if orphan.verdict == "unknown"]
+    obstacles = crew.run("find what cannot be read", looks.obstacle, [orphan.path for orphan in unknown])
+    for orphan, obstacle in zip(unknown, obstacles, strict=True):
+        if isinstance(obstacle, Unread):
+            yield Finding(
+                "unreadable-payload",
+                f"{orphan.node} left {orphan.path}, which no artifact claims: {obstacle}",
+                execution_id=orphan.execution,
+                path=orphan.path,
+                evidence={"problem": obstacle.problem, "unread": obstacle.path},
+            )
+    for orphan in found:
         if orphan.verdict == "delete" and orphan.content not in waiting:
             advice = "" if asked else "; a policy with `orphans: {older_than: 14d}` lets gc delete it"
             yield Finding(
@@ -210,7 +223,7 @@ def damaged_models(case: Case, seen: Seen) -> Iterator[Finding]:
     for row, verifications in seen.models.items():
         artifact_id = int(case.snapshot.artifacts.id[row])
         for found in () if isinstance(verifications, Failed) else verifications:
-            if not found.whole:
+            if not found.whole and looks.unread(found.path, found.damages) is None:
                 code = kind_of_damage(found)
                 yield Finding(
                     code,
@@ -227,7 +240,7 @@ def damaged_models(case: Case, seen: Seen) -> Iterator[Finding]:
 
 
 def kind_of_damage(found: Verification) -> str:
-    """The code for what is wrong with a SavedModel."""
+    """The code for what is wrong with a SavedModel that could be read."""
     index = [damage for damage in found.damages if damage.file == "variables/variables.index"]
     if any(damage.problem.startswith("is missing") for damage in index):
         return "emptied-variables"
@@ -251,6 +264,8 @@ def broken_checkpoints(case: Case, seen: Seen) -> Iterator[Finding]:
     for row, problems in seen.checkpoints.items():
         artifact_id = int(case.snapshot.artifacts.id[row])
         for problem in () if isinstance(problems, Failed) else problems:
+            if problem.unread is not None:
+                continue
             if problem.name is None:
                 yield Finding(
                     "stale-checkpoint-state",
@@ -270,6 +285,37 @@ def broken_checkpoints(case: Case, seen: Seen) -> Iterator[Finding]:
                     evidence={"checkpoint": problem.name},
                     mend=("checkpoints", problem.directory, "--broken", "--delete"),
                 )
+
+
+def refusals(case: Case, seen: Seen, crew: Crew) -> Iterator[Refusal]:
+    """Payloads that could not be looked at, or not at all of them; of the pipeline in question, if one is.
+
+    Of what is DELETED nobody can tell whether its bytes are gone.
+    """
+    uris, ids = case.snapshot.artifacts.uri, case.snapshot.artifacts.id
+    failed: dict[int, str] = {}
+    for answers in (seen.presence, seen.models, seen.checkpoints):
+        for row, answer in answers.items():
+            if isinstance(answer, Failed) and _is_own(case, row):
+                failed[row] = answer.error
+    obstacles = crew.run("find what cannot be read", looks.obstacle, [uris[row] for row in failed])
+    for (row, error), obstacle in zip(failed.items(), obstacles, strict=True):
+        path = seen.places[row].path
+        refused = obstacle if isinstance(obstacle, Unread) else Unread(path, untold(error))
+        yield Refusal(path, refused, int(ids[row]))
+    for row, verifications in seen.models.items():
+        for found in () if isinstance(verifications, Failed) else verifications:
+            if refused := looks.unread(found.path, found.damages):
+                yield Refusal(seen.places[row].path, refused, int(ids[row]))
+    for row, problems in seen.checkpoints.items():
+        for problem in () if isinstance(problems, Failed) else problems:
+            if problem.unread is not None:
+                yield Refusal(seen.places[row].path, problem.unread, int(ids[row]))
+
+
+def untold(error: str) -> str:
+    """Why a look failed, as the end of a sentence, where what keeps it from looking was not found."""
+    return f"could not be looked at: {error}"
 
 
 def shared(case: Case, seen: Seen) -> Iterator[Finding]:

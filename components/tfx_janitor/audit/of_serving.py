@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from tfx_janitor.audit import looks
 from tfx_janitor.audit.finding import Finding
+from tfx_janitor.audit.looks import Unread
 from tfx_janitor.audit.of_lineage import Unblessed, unblessed_pushes
-from tfx_janitor.audit.of_payloads import kind_of_damage, told
+from tfx_janitor.audit.of_payloads import kind_of_damage, told, untold
+from tfx_janitor.audit.refusals import Refusal
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.lineage.snapshot import ArtifactState
 from tfx_janitor.payload import saved_model
@@ -55,11 +59,17 @@ class VersionLook:
 
 
 def inspect_version(order: VersionOrder) -> VersionLook:
-    """Verifies a served version, and compares it with its manifest, or with the Model that it came from."""
+    """Verifies a served version, and compares it with its manifest, or with the Model that it came from.
+
+    Raises:
+      OSError: something that stands there cannot be read, such as the manifest.
+    """
     verification = saved_model.verify(order.path, order.level)
     try:
         damages = manifest.check(order.path)
-    except ManifestError:
+    except ManifestError as error:
+        if isinstance(error.__cause__, OSError):
+            raise error.__cause__ from None
         return VersionLook(verification, False, _difference_from_models(order))
     return VersionLook(verification, True, told(damages) if damages else None)
 
@@ -80,14 +90,30 @@ def _difference_from_models(order: VersionOrder) -> str | None:
     return first
 
 
-def findings(case: Case, crew: Crew, level: Level) -> Iterator[Finding]:
-    """Looks at every version in every base directory, and tells what is wrong with them.
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What is served, and what it is like.
 
-    If only one pipeline is in question, at every version beside which it pushed, and tells of its own.
+    Attributes:
+      pushes: by place, the PushedModels that were pushed there.
+      versions: each with its base directory, what was asked of it, and the answer.
+    """
+
+    pushes: Mapping[Place, tuple[int, ...]]
+    versions: tuple[tuple[Place, Version, VersionOrder, VersionLook | Failed], ...]
+
+    def pushed(self, order: VersionOrder) -> tuple[int, ...]:
+        """The PushedModels of a version."""
+        return self.pushes.get(Place("file", order.path), ())
+
+
+def look(case: Case, crew: Crew, level: Level) -> Served:
+    """Looks at every version in every base directory.
+
+    If only one pipeline is in question, at every version beside which it pushed.
     """
     pushes = _pushes(case)
     pushed_to = _pushed_to(pushes)
-    yield from _vanished(case, pushes)
     found = [
         (Place("file", base), version)
         for base in _bases(case, pushes)
@@ -95,19 +121,26 @@ def findings(case: Case, crew: Crew, level: Level) -> Iterator[Finding]:
         for version in _versions(base)
     ]
     orders = _orders(case, found, pushes, level)
-    looks = list(crew.run("verify versions", inspect_version, orders))
+    answers = crew.run("verify versions", inspect_version, orders)
+    seen = zip(found, orders, answers, strict=True)
+    return Served(pushes, tuple((base, version, order, answer) for (base, version), order, answer in seen))
+
+
+def findings(case: Case, served: Served) -> Iterator[Finding]:
+    """What is wrong with versions that could be read; if one pipeline is in question, with its own."""
+    yield from _vanished(case, served.pushes)
     unblessed = unblessed_pushes(case)
     standing: dict[Place, list[Standing]] = defaultdict(list)
-    for (base, version), order, seen in zip(found, orders, looks, strict=True):
-        pushed = pushes.get(Place("file", order.path), ())
+    for base, version, order, seen in served.versions:
+        pushed = served.pushed(order)
         sound = not isinstance(seen, Failed) and seen.verification.whole and seen.difference is None
         standing[base].append(Standing(version, sound and unblessed.keys().isdisjoint(pushed)))
     known: dict[str, set[int]] = defaultdict(set)
-    for place in pushes:
+    for place in served.pushes:
         if (number := versions.parse(os.path.basename(place.path))) is not None:
             known[os.path.dirname(place.path)].add(number)
-    for (base, version), order, seen in zip(found, orders, looks, strict=True):
-        pushed = pushes.get(Place("file", order.path), ())
+    for base, version, order, seen in served.versions:
+        pushed = served.pushed(order)
         if _is_own(case, pushed):
             had_earlier = any(number < version.number for number in known[base.path])
             replacement = _replacement(base, version, standing[base], had_earlier=had_earlier)
@@ -134,7 +167,7 @@ def _of_version(
     path = os.path.join(base.path, version.name)
     about = int(case.snapshot.artifacts.id[pushed[-1]]) if pushed else None
     if not pushed:
-        # Of what is not whole nothing can be adopted.
+        # Of what is not whole nothing can be adopted, and what cannot be read may be whole.
         whole = not isinstance(seen, Failed) and seen.verification.whole
         adoption = ("adopt", base.path, str(version.number), "--reason", "found by audit")
         yield Finding(
@@ -142,7 +175,7 @@ def _of_version(
             f"version {version.name} in {base} is served, and no PushedModel tells of it",
             path=path,
             evidence={"version": version.number, "whole": whole},
-            mend=adoption if whole else replacement,
+            mend=adoption if whole else () if _is_unread(seen) else replacement,
         )
     for push in (unblessed[row] for row in pushed if row in unblessed):
         model = int(case.snapshot.artifacts.id[push.model])
@@ -155,7 +188,7 @@ def _of_version(
             evidence={"model": model},
             mend=replacement,
         )
-    if isinstance(seen, Failed):
+    if isinstance(seen, Failed) or _is_unread(seen):
         return
     if not seen.verification.whole:
         yield Finding(
@@ -177,6 +210,27 @@ def _of_version(
             evidence={"manifest": seen.has_manifest},
             mend=replacement,
         )
+
+
+def refusals(case: Case, served: Served, crew: Crew) -> Iterator[Refusal]:
+    """Versions that could not be looked at, or not all of them; if one pipeline is in question, its own."""
+    own = [(order, seen) for _, _, order, seen in served.versions if _is_own(case, served.pushed(order))]
+    failed = [order.path for order, seen in own if isinstance(seen, Failed)]
+    found = dict(zip(failed, crew.run("find what cannot be read", looks.obstacle, failed), strict=True))
+    for order, seen in own:
+        if isinstance(seen, Failed):
+            obstacle = found[order.path]
+            unread = obstacle if isinstance(obstacle, Unread) else Unread(order.path, untold(seen.error))
+        else:
+            unread = looks.unread(order.path, seen.verification.damages)
+        if unread is not None:
+            pushed = served.pushed(order)
+            yield Refusal(order.path, unread, int(case.snapshot.artifacts.id[pushed[-1]]) if pushed else None)
+
+
+def _is_unread(seen: VersionLook | Failed) -> bool:
+    """Whether nobody can tell what a version is like."""
+    return isinstance(seen, Failed) or looks.unread("", seen.verification.damages) is not None
 
 
 def _vanished(case: Case, pushes: Mapping[Place, Sequence[int]]) -> Iterator[Finding]:
@@ -306,11 +360,22 @@ def _may_be_there(base: str) -> bool:
 def _versions(base: str) -> tuple[Version, ...]:
     """The versions in a base directory: without them nothing can be said of what is served."""
     try:
+        for version in versions.taken(base):
+            _must_be_seen(os.path.join(base, version.name))
         return versions.served(base)
     except OSError as error:
         raise JanitorError(
             f"expected to list {base}, which model servers watch, but it {reason(error)}"
         ) from None
+
+
+def _must_be_seen(path: str) -> None:
+    """Raises what keeps one from looking: `served` takes what it cannot look at for no directory."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
 
 
 def _sources(case: Case) -> Mapping[int, list[int]]:

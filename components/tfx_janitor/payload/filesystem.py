@@ -175,12 +175,23 @@ def _refusal(path: str, error: OSError) -> str:
     return reason(error)
 
 
+_REFUSED = "cannot be read: "
+
+
+def is_refused(problem: str) -> bool:
+    """Whether a problem, in the words of `reason`, is that something is there and cannot be read.
+
+    What else it is like then, and what else is missing, nobody can tell.
+    """
+    return problem.startswith(_REFUSED)
+
+
 def reason(error: OSError) -> str:
     """An error of the file system as the end of a sentence about its file: "is missing"."""
     if isinstance(error, FileNotFoundError):
         return "is missing"
     if isinstance(error, PermissionError):
-        return "cannot be read: permission denied"
+        return f"{_REFUSED}permission denied"
     if isinstance(error, NotADirectoryError):
         return "is not a directory"
-    return f"cannot be read: {error.strerror or error}"
+    return f"{_REFUSED}{error.strerror or error}"
