@@ -52,6 +52,32 @@ def test_json_is_the_plan_and_nothing_else(on: Call, policy: Path, history: Hist
     assert answer.err == ""
 
 
+def test_what_comes_to_nothing_is_told_and_changes_nothing(
+    on: Call, history: History, retrained: list[Retraining], tmp_path: Path
+):
+    rules = [keep_models(last=1), {"name": "slip", "match": {"type": "Modell"}, "keep": {"last": 1}}]
+    roots = [str(history.root), str(tmp_path / "nowhere")]
+    policy = history.policy_file(rules=rules, roots=roots)
+    told = on("plan", "--policy", policy)
+    assert (told.code, told.err) == (0, "")
+    _, _, after = told.out.partition("\n\nWorth a second look:\n")
+    first, second, *_ = after.splitlines()
+    assert first.startswith(f"  roots[1]: no such directory: {tmp_path}/nowhere; ")
+    assert second == (
+        "  rules[1].match.type: rule slip matches nothing in this store: no artifact has the type "
+        '"Modell"; did you mean "Model"?'
+    )
+    assert "\n\nnext: write it down" in after
+
+    out = tmp_path / "plan.json"
+    document = on("plan", "--policy", policy, "--format", "json", "--out", out).json
+    assert [one["field"] for one in document["cautions"]] == ["roots[1]", "rules[1].match.type"]
+    assert Plan.from_json(out.read_text()).id == document["id"]
+    assert (
+        on("plan", "--policy", policy, "--pipeline", "inception", "--format", "json").json["cautions"] == []
+    )
+
+
 def test_the_same_moment_gives_the_same_bytes(on: Call, policy: Path, history: History):
     one, other = (on("plan", "--policy", policy, "--now", history.now, "--format", "json") for _ in range(2))
     assert one.out == other.out

@@ -69,7 +69,8 @@ def plan(
     used later is a finding. With --compare too, both policies are.
     """
     from tfx_janitor.cli import what_if
-    from tfx_janitor.report.plan_view import MOST, listing, plan_lines
+    from tfx_janitor.report.plan_view import MOST, caution_lines, listing, plan_lines
+    from tfx_janitor.survey.cautions import cautions_here
 
     if explain_policy:
         if out is not None or compare is not None or replay:
@@ -87,6 +88,7 @@ def plan(
         snapshot = site.read()
         replays = what_if.replays(site, snapshot, policies) if replay else {}
         plans = {} if replay else what_if.plans(site, snapshot, policies, measure_all=sizes is Sizes.ALL)
+        cautions = () if replay or compare else cautions_here(site.case(snapshot, policies[policy]))
     if replay:
         what_if.tell_replays(replays, format, metadata=site.metadata, list_all=list_all)
         return
@@ -97,10 +99,11 @@ def plan(
         what_if.tell_comparison(plans, format, list_all=list_all)
         return
     if format is Format.JSON:
-        print_pieces(made.to_json())
+        print_pieces(made.to_json(cautions))
         return
     found = listing(made, None if list_all else MOST)
-    show(*plan_lines(made, found), *_next_step(made, out, called(ctx, made.metadata)))
+    next_step = _next_step(made, out, called(ctx, made.metadata))
+    show(*plan_lines(made, found), *caution_lines(cautions), *([""] if cautions else ()), *next_step)
 
 
 def explain(

@@ -49,6 +49,10 @@ class Problem:
             text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
         return text
 
+    def to_dict(self) -> dict[str, str]:
+        """JSON-ready form of what is told of a policy that was read."""
+        return {"field": self.field, "message": self.message}
+
 
 class PolicyError(JanitorError):
     """A policy that cannot be read or must not be used; one line per problem, all problems at once.

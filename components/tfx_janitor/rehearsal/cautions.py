@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -10,12 +11,19 @@ from tfx_janitor.payload.verification import Level
 from tfx_janitor.policy.durations import format_duration
 from tfx_janitor.policy.file import Problem
 from tfx_janitor.policy.lint import covers
+from tfx_janitor.policy.rules import fits
 from tfx_janitor.policy.schema import RetentionPolicy, Rule
 from tfx_janitor.retention.calendar import PERIODS
-from tfx_janitor.retention.case import INFRA_BLESSING, MODEL_BLESSING, PUSHED_MODEL
+from tfx_janitor.retention.case import INFRA_BLESSING, MODEL_BLESSING, PUSHED_MODEL, Case
 
 _RANKING = frozenset(("last", "first", *PERIODS, "best", "blessed", "pushed", "groups"))
 """The words that keep so many of each group, whatever else there is."""
+
+_PARTS = ("type", "pipeline", "node", "output")
+"""What a match says of where an artifact comes from."""
+
+_NEAR = 0.75
+"""How much a word must be like another one to be taken for a slip of it."""
 
 _NONE = timedelta(0)
 
@@ -29,6 +37,26 @@ _APART = {
 def cautions(policy: RetentionPolicy) -> tuple[Problem, ...]:
     """Each with the field that it is about, in the order of the file's usual layout."""
     return (*_of_the_policy(policy), *_of_the_rules(policy))
+
+
+def idle_rules(case: Case) -> Iterator[Problem]:
+    """Rules that fit nothing in a store: misspelled, or for what is still to come."""
+    for number, rule in enumerate(case.policy.rules):
+        if rule not in case.unmatched:
+            continue
+        at, told = ("rules", number, "match"), f"rule {rule.name} matches nothing in this store"
+        for part in _PARTS:
+            patterns, known = getattr(rule.match, part), case.values(part)
+            if "*" in patterns or any(fits(patterns, value) for value in known):
+                continue
+            named = " or ".join(f'"{pattern}"' for pattern in patterns)
+            near = (difflib.get_close_matches(one, sorted(known), n=1, cutoff=_NEAR) for one in patterns)
+            close = next(filter(None, near), None)
+            meant = f'; did you mean "{close[0]}"?' if close else ""
+            yield Problem(f"{told}: no artifact has the {part} {named}{meant}", (*at, part))
+            break
+        else:
+            yield Problem(told, at)
 
 
 def _of_the_policy(policy: RetentionPolicy) -> Iterator[Problem]:

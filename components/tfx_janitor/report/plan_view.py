@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.console import RenderableType
 from rich.text import Text
 
+from tfx_janitor.policy.file import Problem
 from tfx_janitor.report.orphans import orphan_lines, orphan_totals
 from tfx_janitor.report.tables import decision_table, payload_list, summary_lines
-from tfx_janitor.report.text import count
+from tfx_janitor.report.text import count, text
 from tfx_janitor.retention.plan import Decision, Plan
 
 MOST = 100
@@ -44,6 +45,14 @@ def listing(plan: Plan, most: int | None = MOST) -> Listing:
             telling.append(decision)
     listed = first if seen <= most else telling
     return Listing(tuple(listed), seen - len(listed))
+
+
+def caution_lines(cautions: Sequence[Problem]) -> Iterator[Text]:
+    """What of a policy is worth a second look, if anything is."""
+    if cautions:
+        yield Text()
+        yield Text("Worth a second look:", "bold")
+        yield from (text(f"  {one.field}: {one.message}", "yellow") for one in cautions)
 
 
 def plan_lines(plan: Plan, found: Listing) -> Iterator[RenderableType]:

@@ -19,6 +19,7 @@ from tfx_janitor.rehearsal.adverse import LONGEST, MOST_RUNS
 from tfx_janitor.rehearsal.cautions import cautions
 from tfx_janitor.rehearsal.imagined import Run
 from tfx_janitor.rehearsal.worst_case import Loss, WorstCase, worst_cases
+from tfx_janitor.report.plan_view import caution_lines
 from tfx_janitor.report.policy_text import counted, listed, policy_sentence, rule_sentence, spelled
 from tfx_janitor.report.sentences import why
 from tfx_janitor.report.tables import STYLES, grid
@@ -59,7 +60,7 @@ class PolicyExplanation:
             "policy": self.policy.to_dict(),
             "policy_digest": self.policy.digest,
             "sentence": policy_sentence(self.policy),
-            "cautions": [{"field": one.field, "message": one.message} for one in self.cautions],
+            "cautions": [one.to_dict() for one in self.cautions],
             "bound": {"runs": MOST_RUNS, "span": format_duration(LONGEST)},
             "rules": [
                 {
@@ -106,10 +107,7 @@ def policy_lines(explanation: PolicyExplanation) -> Iterator[RenderableType]:
             yield Text("The smallest history in which it lets something go that was ever pushed:")
             yield _table(case.loss)
         yield text(conclusion(case))
-    if explanation.cautions:
-        yield Text()
-        yield Text("Worth a second look:", "bold")
-        yield from (text(f"  {one.field}: {one.message}", "yellow") for one in explanation.cautions)
+    yield from caution_lines(explanation.cautions)
     yield Text()
     yield text(explanation.conclusion, "bold")
 

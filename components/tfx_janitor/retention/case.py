@@ -98,6 +98,29 @@ class Case:
         return found
 
     @cached_property
+    def unmatched(self) -> tuple[Rule, ...]:
+        """The rules that fit no artifact, whatever pipeline it is of; what is DELETED counts as fitting."""
+        snapshot, (places, place_of) = self.snapshot, self._places
+
+        def fits(rule: Rule) -> bool:
+            wanted = rule.match.properties
+            seats = [seat for seat, place in enumerate(places) if rule.match.matches(*place, wanted)]
+            return bool(seats) and (
+                not wanted
+                or any(
+                    rule.match.matches(*places[place_of[row]], snapshot.properties_of(row))
+                    for row in np.flatnonzero(np.isin(place_of, seats)).tolist()
+                )
+            )
+
+        return tuple(rule for rule in self.policy.rules if not fits(rule))
+
+    def values(self, part: str) -> frozenset[str]:
+        """All values in the store of one part of where artifacts come from, such as its types."""
+        places, _ = self._places
+        return frozenset(value for place in places if (value := getattr(place, part)) is not None)
+
+    @cached_property
     def present(self) -> npt.NDArray[np.bool_]:
         """Per artifact: whether its state is one of `PRESENT`."""
         return np.isin(self.snapshot.artifacts.state, PRESENT)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tfx_janitor.errors import JanitorError
+from tfx_janitor.policy.file import Problem
 from tfx_janitor.retention.timestamps import from_iso, to_iso
 
 SCHEMA = "tfx-janitor/plan/v1"
@@ -321,8 +322,12 @@ class Plan:
         """The verdict on one artifact, or None if no rule governs it."""
         return next((d for d in self.decisions if d.artifact_id == artifact_id), None)
 
-    def to_json(self) -> Iterator[str]:
-        """The plan as pieces of one JSON document, one decision a line, ends with a newline."""
+    def to_json(self, cautions: Sequence[Problem] | None = None) -> Iterator[str]:
+        """The plan as pieces of one JSON document, one decision a line, ends with a newline.
+
+        Args:
+          cautions: what else is to be told beside it; no part of the plan.
+        """
         head = {
             "schema": SCHEMA,
             "id": self.id,
@@ -330,6 +335,8 @@ class Plan:
             "now": to_iso(self.now_ms),
             **self._content(),
         }
+        if cautions is not None:
+            head["cautions"] = [one.to_dict() for one in cautions]
         yield json.dumps(head)[:-1] + ', "decisions": ['
         separator = "\n"
         for decision in self.decisions:
