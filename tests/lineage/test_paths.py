@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.builders import History, Output
@@ -150,6 +150,7 @@ EVENTS = st.lists(
 
 
 @given(EVENTS, st.sets(st.integers(0, 5)))
+@example([(1, OUT, 0), (1, IN, 2), (2, OUT, 2), (2, IN, 0)], {0, 1})
 def test_every_search_agrees_with_trying_all_steps(events: list[tuple[int, EventKind, int]], ends: set[int]):
     derivations = Derivations(made_of(events))
     makes = {(a, c) for a, i, e in events if i in INPUTS for c, o, f in events if o in OUTPUTS and e == f}

@@ -65,7 +65,9 @@ class Walk:
         start = [_artifact(self.snapshot, row)]
         if self.toward[row] != _SOURCE:
             return tuple(start + self._onwards(int(self.toward[row])))
-        others = (self._onwards(execution) for execution in sorted(self._steps_back(row)))
+        onwards = (self._onwards(execution) for execution in sorted(self._steps_back(row)))
+        # In a circle, the way on may lead back to where it begins.
+        others = (steps for steps in onwards if steps[-1] != start[0])
         return tuple(start + min(others, key=len, default=[]))
 
     def _onwards(self, execution: int) -> list[Step]:

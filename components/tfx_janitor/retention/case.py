@@ -100,16 +100,16 @@ class Case:
     @cached_property
     def unmatched(self) -> tuple[Rule, ...]:
         """The rules that fit no artifact, whatever pipeline it is of; what is DELETED counts as fitting."""
-        snapshot, (places, place_of) = self.snapshot, self._places
+        snapshot, (outputs, output_of_row) = self.snapshot, self._outputs
 
         def fits(rule: Rule) -> bool:
             wanted = rule.match.properties
-            seats = [seat for seat, place in enumerate(places) if rule.match.matches(*place, wanted)]
-            return bool(seats) and (
+            fitting = [at for at, output in enumerate(outputs) if rule.match.matches(*output, wanted)]
+            return bool(fitting) and (
                 not wanted
                 or any(
-                    rule.match.matches(*places[place_of[row]], snapshot.properties_of(row))
-                    for row in np.flatnonzero(np.isin(place_of, seats)).tolist()
+                    rule.match.matches(*outputs[output_of_row[row]], snapshot.properties_of(row))
+                    for row in np.flatnonzero(np.isin(output_of_row, fitting)).tolist()
                 )
             )
 
@@ -117,8 +117,8 @@ class Case:
 
     def values(self, part: str) -> frozenset[str]:
         """All values in the store of one part of where artifacts come from, such as its types."""
-        places, _ = self._places
-        return frozenset(value for place in places if (value := getattr(place, part)) is not None)
+        outputs, _ = self._outputs
+        return frozenset(value for output in outputs if (value := getattr(output, part)) is not None)
 
     @cached_property
     def present(self) -> npt.NDArray[np.bool_]:
