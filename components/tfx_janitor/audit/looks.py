@@ -7,7 +7,7 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tfx_janitor.payload import checkpoints, filesystem, saved_model
+from tfx_janitor.payload import checkpoints, filesystem, models, saved_model
 from tfx_janitor.payload.checkpoint_state import FILE, StateError
 from tfx_janitor.payload.places import resolve
 from tfx_janitor.payload.presence import is_missing
@@ -144,13 +144,12 @@ def unread(path: str, damages: Sequence[Damage]) -> Unread | None:
 
 
 def inspect_models(order: ModelOrder) -> tuple[Verification, ...]:
-    """Every SavedModel of a Model artifact, verified; one without any is damaged as a whole."""
+    """Every model of a Model artifact, verified; an artifact without any is damaged as a whole."""
     path = resolve(order.uri).path
-    found = saved_model.find(path)
-    if not found:
-        none = Damage(".", "holds no SavedModel")
-        return (Verification(path, saved_model.KIND, order.level, (none,), 0, 0, 0),)
-    return tuple(saved_model.verify(model, order.level) for model in found)
+    none = Damage(".", "holds neither a SavedModel nor a .keras archive")
+    return models.verify(path, order.level) or (
+        Verification(path, saved_model.KIND, order.level, (none,), 0, 0, 0),
+    )
 
 
 def inspect_checkpoints(order: CheckpointOrder) -> tuple[CheckpointProblem, ...]:

@@ -6,10 +6,11 @@ beside a SavedModel it is not asked for; but it is what `model.save` writes sinc
 
 from __future__ import annotations
 
-import os
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 
+from tfx_janitor.errors import JanitorError
 from tfx_janitor.payload import checkpoints, keras_file, saved_model
 from tfx_janitor.payload.verification import Level, Verification
 
@@ -45,7 +46,8 @@ def find_saved_models(path: str) -> tuple[str, ...]:
 
 
 def _archives(directory: str) -> Iterator[checkpoints.Checkpoint]:
-    if os.path.isdir(directory):
+    # Of what cannot be listed, the verification of the SavedModel that it may hold says so.
+    with contextlib.suppress(JanitorError):
         for checkpoint in checkpoints.list_checkpoints(directory):
             if checkpoint.name.endswith(keras_file.ARCHIVE):
                 yield checkpoint
