@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import keep_models, prune_checkpoints
+from tests.builders import damage_saved_model, keep_model_runs, keep_models, prune_checkpoints
 from tests.checkpoint_janitor.conftest import Past
 from tfx_janitor.checkpoint_janitor import own_run
 from tfx_janitor.checkpoint_janitor.cleaning import clean
@@ -51,6 +51,18 @@ def test_the_grace_lies_between_mark_and_purge(past: Callable[[int], Past]):
     assert made.models == ["MARKED_FOR_DELETION"] * 2 + ["LIVE"] * 2
     assert report.counts["marked"] == 2 and report.bytes_freed == 0
     assert report.headline == "CheckpointJanitor in inception: 2 marked"
+
+
+def test_a_plan_alone_knows_what_a_purge_took_back_for_damage(past: Callable[[int], Past]):
+    made = past(3)
+    rules = [keep_models(last=3), keep_model_runs(last=2)]
+    damage_saved_model(made.retrainings[0].model.path)
+    made.start_janitor()
+    assert clean_up(made, rules=rules).counts["rescued"] == 1
+    made.retrainings[-1].run.fail_training()
+    report = clean_up(made, rules=rules)
+    assert report.status == "refused" and report.plan is not None
+    assert report.plan.summary.delete == 0
 
 
 def test_a_run_with_failures_only_plans(past: Callable[[int], Past]):

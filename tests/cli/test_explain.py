@@ -15,7 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import History, Retraining, keep_models, prune_checkpoints
+from tests.builders import (
+    History,
+    Retraining,
+    damage_saved_model,
+    keep_model_runs,
+    keep_models,
+    prune_checkpoints,
+)
 from tests.cli.conftest import Answer, Call
 from tfx_janitor.deletion.pins import pin
 from tfx_janitor.retention.timestamps import to_iso
@@ -346,3 +353,25 @@ def test_asking_leaves_the_database_as_it_is(on: Call, policy: Path, history: Hi
     before = (history.database.read_bytes(), os.stat(history.database).st_mtime_ns)
     assert on("explain", 1, "--policy", policy).code == 0
     assert (history.database.read_bytes(), os.stat(history.database).st_mtime_ns) == before
+
+
+def test_what_a_purge_took_back_for_damage_by_that_damage(call: Call, tmp_path: Path):
+    history = History(tmp_path)
+    pipeline = history.pipeline()
+    older, _ = [pipeline.retrain(blessed=None, pushed=False) for _ in range(2)]
+    damage_saved_model(older.model.path)
+    policy = history.policy_file(rules=[keep_models(last=2), keep_model_runs(last=1)])
+
+    def asked(*arguments: object) -> Answer:
+        return call("--metadata", history.url, *arguments, "--policy", policy)
+
+    before, then = history.now, to_iso(history.later(days=1))
+    assert "It may go" in asked("explain", older.model_run.id).out
+    assert asked("gc", "--now", then).code == 0
+    explained = asked("explain", older.model_run.id, "--now", then).out
+    assert f"model {older.model.id} of the same execution: variables/variables.data-00000" in explained
+    assert "do not match their checksum" in explained
+    assert "It may go" not in explained
+    assert "It may go" in asked("explain", older.model_run.id, "--at", before, "--now", then).out
+    assert asked("plan", "--now", then, "--format", "json").json["summary"]["delete"] == 0
+    assert asked("gc", "--now", then).out == "nothing to do\n"

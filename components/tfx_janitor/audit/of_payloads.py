@@ -250,7 +250,7 @@ def kind_of_damage(found: Verification) -> str:
 
 
 def _is_missing(damage: Damage) -> bool:
-    return damage.problem.startswith(("is missing", "holds no SavedModel"))
+    return damage.problem.startswith(("is missing", "holds neither a SavedModel"))
 
 
 def told(damages: Sequence[Damage]) -> str:

@@ -132,7 +132,7 @@ def explain(
     deep inside a payload, or inside a version directory that is served. With --at the store is taken as it
     was at that moment; for one to come, as it is.
     """
-    from tfx_janitor.deletion import acts
+    from tfx_janitor.deletion import acts, doubts
     from tfx_janitor.payload.verification import Level
     from tfx_janitor.report import explanation
     from tfx_janitor.report.explanation_text import explanation_lines
@@ -156,7 +156,8 @@ def explain(
             return
         artifact_id = int(moment.snapshot.artifacts.id[found.row])
         case = dataclasses.replace(site, now_ms=moment.at_ms).case(moment.snapshot, rules)
-        settlement = judge(case, site.crew, Level.STRUCTURE)
+        doubted = doubts.read(site.store, until_ms=moment.at_ms)
+        settlement = judge(case, site.crew, Level.STRUCTURE, doubted=doubted)
         decision = decision_of(settlement, found.row) if found.row in case.governed else None
         past = acts.read(site.store, artifact_id)
         answer = explanation.explain(settlement, found, decision, past, moment)

@@ -25,10 +25,12 @@ def plans(
     site: Site, snapshot: Snapshot, policies: Mapping[str, RetentionPolicy], *, measure_all: bool
 ) -> dict[str, Plan]:
     """A plan under each policy, all on the same snapshot; of several, also on one look at storage."""
+    from tfx_janitor.deletion import doubts
     from tfx_janitor.survey.one_look import OneLook
     from tfx_janitor.survey.survey import make_plan
 
     crew = site.crew if len(policies) == 1 else OneLook(site.crew)
+    doubted = doubts.read(site.store)
     return {
         name: make_plan(
             site.case(snapshot, policy),
@@ -36,6 +38,7 @@ def plans(
             metadata=site.metadata,
             created_ms=site.now_ms,
             measure_all=measure_all,
+            doubted=doubted,
         )
         for name, policy in policies.items()
     }

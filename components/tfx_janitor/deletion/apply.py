@@ -8,6 +8,7 @@ from typing import Any
 from tfx_janitor.deletion import acts, limits, orphans, seals
 from tfx_janitor.deletion.act import Outcome, Touch
 from tfx_janitor.deletion.batches import in_batches, not_begun
+from tfx_janitor.deletion.doubts import doubted
 from tfx_janitor.deletion.marks import checkpoint_marks
 from tfx_janitor.deletion.orphan_marks import orphan_marks
 from tfx_janitor.deletion.overtaken import unless_overtaken
@@ -52,7 +53,11 @@ def apply(site: Site, plan: Plan, *, approved: str | None = None) -> list[Outcom
         return []
     policy = RetentionPolicy.from_record(plan.policy, source="the plan's policy")
     fresh = make_plan(
-        site.case(site.read(), policy), site.scouts, metadata=site.metadata, created_ms=site.now_ms
+        site.case(site.read(), policy),
+        site.scouts,
+        metadata=site.metadata,
+        created_ms=site.now_ms,
+        doubted=doubted(known),
     )
     details = {
         "plan_id": plan.id,

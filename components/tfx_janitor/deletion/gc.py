@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tfx_janitor.deletion import doubts
 from tfx_janitor.deletion.act import Outcome
 from tfx_janitor.deletion.apply import apply
 from tfx_janitor.deletion.purge import purge
@@ -54,6 +55,7 @@ def collect(
         metadata=site.metadata,
         created_ms=site.now_ms,
         measure_all=measure_all,
+        doubted=doubts.read(site.store),
     )
     refused = None
     applied: list[Outcome] = []

@@ -97,13 +97,12 @@ def checkpoint_marks(known: Sequence[Act]) -> list[CheckpointMark]:
         failed = {outcome.artifact_id for outcome in act.outcomes if outcome.done == "failed"}
         if act.ended:
             closed |= closings([act])
-        for text, names in act.details.get("checkpoints", {}).items() if act.kind == "purge" else ():
-            if not act.ended or int(text) in failed:
-                begun.setdefault(int(text), set()).update(_names(names))
+        for artifact_id, names in names_by_artifact(act).items() if act.kind == "purge" else ():
+            if not act.ended or artifact_id in failed:
+                begun.setdefault(artifact_id, set()).update(names)
     marks = []
     for act in known:
-        for text, names in act.details.get("checkpoints", {}).items() if act.kind == "apply" else ():
-            artifact_id, marked = int(text), _names(names)
+        for artifact_id, marked in names_by_artifact(act).items() if act.kind == "apply" else ():
             if (act.id, artifact_id) not in closed:
                 cut_off = marked & begun.get(artifact_id, set())
                 marks.append(CheckpointMark(act, artifact_id, marked, frozenset(cut_off)))
@@ -120,6 +119,11 @@ def closings(known: Iterable[Act]) -> set[tuple[int, int]]:
         left = {outcome.artifact_id for outcome in act.outcomes if not outcome.well}
         found |= {(made_by, at) for made_by, at in act.details.get("closes", ()) if at not in left}
     return found
+
+
+def names_by_artifact(act: Act) -> dict[int, frozenset[CheckpointName]]:
+    """The checkpoints that an act says it is about to mark or to delete, by the artifact that they are in."""
+    return {int(text): _names(pairs) for text, pairs in act.details.get("checkpoints", {}).items()}
 
 
 def _names(pairs: Iterable[Sequence[str]]) -> frozenset[CheckpointName]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -100,6 +100,16 @@ class Settlement:
         }
         states = case.snapshot.artifacts.state
         return sorted(model for model in wanted - self.deletions if states[model] in PRESENT)
+
+    def vouching_for(self, rows: Collection[int]) -> set[int]:
+        """Models on whose wholeness it depends whether one of these rows goes, or is pruned inside."""
+        snapshot = self.nomination.case.snapshot
+        runs = (row for row in rows if snapshot.type_of(row) == MODEL_RUN)
+        vouching = {model for run in runs for model in snapshot.siblings(run, MODEL)}
+        for group, survivors in self.losing_groups():
+            if any(row in rows and row in self.deletions for row in group.rows):
+                vouching.update(survivors)
+        return vouching
 
     def rows_to_prune(self) -> list[int]:
         """Kept LIVE ModelRuns inside which some rule prunes and no hold forbids it, ascending."""

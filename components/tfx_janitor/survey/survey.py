@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -28,24 +28,42 @@ from tfx_janitor.survey.orphans import find_orphans
 from tfx_janitor.survey.resolver import Resolver
 
 
-def make_plan(case: Case, crew: Crew, *, metadata: str, created_ms: int, measure_all: bool = False) -> Plan:
-    """Decides a case, looking at the structure of payloads alone, which is fast.
+def make_plan(
+    case: Case,
+    crew: Crew,
+    *,
+    metadata: str,
+    created_ms: int,
+    measure_all: bool = False,
+    doubted: Collection[int] = (),
+) -> Plan:
+    """Decides a case, looking at the structure of payloads alone, which is fast, but for what is in doubt.
 
     Args:
       metadata: URL of the store, without password.
       created_ms: the clock's reading, for the record.
       measure_all: measures every governed payload, not only what would be deleted.
+      doubted: as of `judge`.
     """
-    settlement = judge(case, crew, Level.STRUCTURE, measure_all=measure_all)
+    settlement = judge(case, crew, Level.STRUCTURE, measure_all=measure_all, doubted=doubted)
     orphans = find_orphans(case, crew)
     return decide(settlement, metadata=metadata, created_ms=created_ms, orphans=orphans)
 
 
-def judge(case: Case, crew: Crew, level: Level, *, measure_all: bool = False) -> Settlement:
+def judge(
+    case: Case,
+    crew: Crew,
+    level: Level,
+    *,
+    measure_all: bool = False,
+    doubted: Collection[int] = (),
+) -> Settlement:
     """Asks lineage, policy and storage.
 
     Args:
       level: how thoroughly the Models and checkpoints that must survive are verified.
+      doubted: ids of artifacts that a purge took back for damage; if it is left to structure, what these
+        depend on is verified at the policy's level all the same.
     """
     nomination = nominate(_with_evidence(case, crew))
     case = nomination.case
@@ -55,9 +73,13 @@ def judge(case: Case, crew: Crew, level: Level, *, measure_all: bool = False) ->
     tentative = trust_again(tentative, facts)
     facts = _list_checkpoints(tentative, facts, crew)
     tentative = trust_again(tentative, facts)
-    facts = _verify_models(tentative, facts, crew, level)
-    if level is not Level.STRUCTURE:
-        facts = _verify_checkpoints(nomination, facts, crew, level)
+    rows = {row for artifact_id in doubted if (row := case.snapshot.row(artifact_id)) is not None}
+    deeper = case.policy.verify if level is Level.STRUCTURE else level
+    levels = dict.fromkeys(tentative.vouching_for(rows), deeper) if rows else {}
+    facts = _verify_models(tentative, facts, crew, level, levels)
+    if deeper is not Level.STRUCTURE:
+        thorough = facts.checkpoints.keys() if level is deeper else facts.checkpoints.keys() & rows
+        facts = _verify_checkpoints(nomination, facts, crew, deeper, thorough)
     return settle(nomination, facts)
 
 
@@ -185,13 +207,21 @@ def _list_checkpoints(tentative: Settlement, facts: StorageFacts, crew: Crew) ->
     return dataclasses.replace(facts, checkpoints=found, unreadable=unreadable)
 
 
-def _verify_models(tentative: Settlement, facts: StorageFacts, crew: Crew, level: Level) -> StorageFacts:
+def _verify_models(
+    tentative: Settlement, facts: StorageFacts, crew: Crew, level: Level, levels: Mapping[int, Level]
+) -> StorageFacts:
+    """Verifies the Models that must survive.
+
+    Args:
+      levels: by row, where another level than the general one holds.
+    """
     case = tentative.nomination.case
     verified: dict[int, Verified] = {}
 
     def verify(rows: Iterable[int]) -> None:
         wanted = [row for row in dict.fromkeys(rows) if row not in verified]
-        orders = [look.ModelOrder(uri, level) for uri in _uris(case, wanted)]
+        uris = zip(wanted, _uris(case, wanted), strict=True)
+        orders = [look.ModelOrder(uri, levels.get(row, level)) for row, uri in uris]
         for row, answer in zip(wanted, crew.run("verify models", look.verify_model, orders), strict=True):
             verified[row] = Verified(False, answer.error) if isinstance(answer, Failed) else answer
 
@@ -205,17 +235,21 @@ def _verify_models(tentative: Settlement, facts: StorageFacts, crew: Crew, level
 
 
 def _verify_checkpoints(
-    nomination: Nomination, facts: StorageFacts, crew: Crew, level: Level
+    nomination: Nomination, facts: StorageFacts, crew: Crew, level: Level, rows: Collection[int]
 ) -> StorageFacts:
     """Verifies the checkpoints that would stay, until those that stay are whole.
 
     One found damaged stops counting, which may make an older one stay, which must then be verified too.
+
+    Args:
+      rows: the ModelRuns whose checkpoints are verified.
     """
     case = nomination.case
     checkpoints = {row: list(found) for row, found in facts.checkpoints.items()}
     while True:
         orders: list[tuple[int, int, look.CheckpointOrder]] = []
-        for row, found in checkpoints.items():
+        for row in sorted(rows):
+            found = checkpoints[row]
             rules = [(r.name, r.checkpoints) for r in case.governed[row] if r.checkpoints is not None]
             kept = _staying(found, rules)
             for at, fact in enumerate(found):
