@@ -24,12 +24,19 @@ if TYPE_CHECKING:
 def plans(
     site: Site, snapshot: Snapshot, policies: Mapping[str, RetentionPolicy], *, measure_all: bool
 ) -> dict[str, Plan]:
-    """A plan under each policy, all on the same snapshot; of several, also on one look at storage."""
-    from tfx_janitor.deletion import doubts
+    """A plan under each policy, all on the same snapshot; of several, also on one look at storage.
+
+    Raises:
+      NotInstalled: a policy asks for payloads to be loaded, and there is no TensorFlow: no purge could judge
+        what the plan lets go.
+    """
+    from tfx_janitor.deletion import doubts, loader
     from tfx_janitor.survey.one_look import OneLook
     from tfx_janitor.survey.survey import make_plan
 
     crew = site.crew if len(policies) == 1 else OneLook(site.crew)
+    for policy in policies.values():
+        loader.check(policy)
     doubted = doubts.read(site.store)
     return {
         name: make_plan(

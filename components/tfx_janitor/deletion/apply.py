@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from tfx_janitor.deletion import acts, limits, orphans, seals
+from tfx_janitor.deletion import acts, limits, loader, orphans, seals
 from tfx_janitor.deletion.act import Outcome, Touch
 from tfx_janitor.deletion.batches import in_batches, not_begun
 from tfx_janitor.deletion.doubts import doubted
@@ -38,7 +38,8 @@ def apply(site: Site, plan: Plan, *, approved: str | None = None) -> list[Outcom
     Raises:
       Refused: the plan is beyond a limit.
       Stopped: somebody wanted to stop before anything was marked.
-      JanitorError: the plan was made on another store.
+      JanitorError: the plan was made on another store, or its policy asks for payloads to be loaded, and
+        there is no TensorFlow.
     """
     if plan.metadata != site.metadata:
         raise JanitorError(
@@ -52,6 +53,7 @@ def apply(site: Site, plan: Plan, *, approved: str | None = None) -> list[Outcom
     if not planned and not plan.abandoned:
         return []
     policy = RetentionPolicy.from_record(plan.policy, source="the plan's policy")
+    loader.check(policy)
     fresh = make_plan(
         site.case(site.read(), policy),
         site.scouts,

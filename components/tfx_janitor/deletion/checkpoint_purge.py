@@ -12,6 +12,7 @@ from tfx_janitor.deletion.act import Act, Outcome, Touch
 from tfx_janitor.deletion.batches import in_batches, in_hand, not_begun
 from tfx_janitor.deletion.checkpoints import PruneOrder, prune
 from tfx_janitor.deletion.last_look import needed_since
+from tfx_janitor.deletion.loader import UNJUDGED
 from tfx_janitor.deletion.marks import CheckpointMark, CheckpointName, checkpoint_marks, closings
 from tfx_janitor.deletion.remove import Removed
 from tfx_janitor.deletion.seals import ALTERED
@@ -27,12 +28,18 @@ _RESTORING = timedelta(hours=1)
 
 
 def purge(
-    site: Site, snapshot: Snapshot, known: Sequence[Act], judges: SecondJudgement, altered: Collection[int]
+    site: Site,
+    snapshot: Snapshot,
+    known: Sequence[Act],
+    judges: SecondJudgement,
+    altered: Collection[int],
+    unjudged: Collection[int],
 ) -> list[Outcome]:
     """Prunes what is due.
 
     Args:
       altered: ids of acts that are not as they were written: what they marked stays.
+      unjudged: ids of acts whose policy cannot judge here: what they marked stays as well.
 
     Returns:
       One outcome per ModelRun and directory: pruned, skipped or failed.
@@ -45,9 +52,14 @@ def purge(
             for mark in marks
             if mark.act.id in altered
         ),
+        *(
+            Outcome(mark.artifact_id, "skipped", UNJUDGED.format(mark.act.id))
+            for mark in due
+            if mark.act.id in unjudged
+        ),
         *in_batches(
             site,
-            due,
+            [mark for mark in due if mark.act.id not in unjudged],
             lambda batch: _prune(site, snapshot, batch, judges),
             left=lambda mark: not_begun(mark.artifact_id),
             # An act closes all its marks as it ends, so it must not end before all of them were dealt with.

@@ -46,7 +46,8 @@ def collect(
         id.
 
     Raises:
-      JanitorError: another plan was approved than the one that is made now; nothing was done.
+      JanitorError: another plan was approved than the one that is made now, or the policy asks for payloads
+        to be loaded, and there is no TensorFlow; nothing was done.
       Stopped: somebody wanted to stop while this was looking; the site's account tells what was done before.
     """
     plan = make_plan(

@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tfx_janitor.deletion import acts, checkpoint_purge, orphan_purge
+from tfx_janitor.deletion import acts, checkpoint_purge, loader, orphan_purge
 from tfx_janitor.deletion.act import Act, Kind, Outcome, Touch
 from tfx_janitor.deletion.batches import in_batches, not_begun
 from tfx_janitor.deletion.claim import Condemned, carry_out, trash_label
-from tfx_janitor.deletion.marks import artifact_marks
+from tfx_janitor.deletion.marks import artifact_marks, checkpoint_marks
 from tfx_janitor.deletion.overtaken import unless_overtaken
 from tfx_janitor.deletion.remove import is_tidy
 from tfx_janitor.deletion.seals import ALTERED, as_written
@@ -47,20 +47,34 @@ def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]
       still lets go and is within its grace, or not of this policy, has none.
 
     Raises:
+      NotInstalled: payloads are to be loaded, and there is no TensorFlow; nothing was done. What another
+        policy than the one in force marked is left then, and told once its grace is over.
       Stopped: somebody wanted to stop while this was looking; the site's account tells what was done before.
     """
+    if policy is not None:
+        loader.check(policy)
     # Rows before acts: a mark that is made in between is seen in its own grace, not in that of an older one.
     snapshot = site.read()
     known = acts.read(site.store)
     # A grace or a policy that somebody altered after the marking must not decide what goes.
     altered = frozenset(act.id for act in known if act.kind in _MARKING and not as_written(act))
     judges = SecondJudgement(site, snapshot, policy)
-    fates = [_fate(site, judges, altered, item) for item in _standing(site, snapshot, known)]
+    standing = list(_standing(site, snapshot, known))
+    unjudged = _unjudged(
+        judges,
+        [
+            *(item.mark.act for item in standing if item.state == ArtifactState.MARKED_FOR_DELETION),
+            *(mark.act for mark in checkpoint_marks(known) if site.concerns(snapshot, mark.artifact_id)),
+        ],
+        altered,
+        must=policy is None,
+    )
+    fates = [_fate(site, judges, altered, unjudged, item) for item in standing]
     outcomes = [fate.outcome for fate in fates if fate.kind == "leave"]
     outcomes += unless_overtaken(site, snapshot, [fate.outcome for fate in fates if fate.kind == "doubt"])
     outcomes += _rescue(site, snapshot, [(fate.item, fate.why) for fate in fates if fate.kind == "rescue"])
     outcomes += _remove(site, snapshot, judges, [fate.item for fate in fates if fate.kind == "remove"])
-    outcomes += checkpoint_purge.purge(site, snapshot, known, judges, altered)
+    outcomes += checkpoint_purge.purge(site, snapshot, known, judges, altered, unjudged)
     outcomes += orphan_purge.purge(site, snapshot, known, judges, altered)
     return outcomes
 
@@ -86,7 +100,31 @@ class _Fate:
         return Outcome(self.item.artifact_id, "skipped", detail)
 
 
-def _fate(site: Site, judges: SecondJudgement, altered: Collection[int], item: Condemned) -> _Fate:
+def _unjudged(
+    judges: SecondJudgement, marking: Iterable[Act], altered: Collection[int], *, must: bool
+) -> frozenset[int]:
+    """Ids of those acts of marking whose policy cannot judge here what it marked.
+
+    Raises:
+      NotInstalled: there is one, and all must be judged.
+    """
+    found: set[int] = set()
+    for act in {act.id: act for act in marking if act.id not in altered}.values():
+        policy = judges.policies(act)[0]
+        if must:
+            loader.check(policy)
+        elif not loader.can_judge(policy):
+            found.add(act.id)
+    return frozenset(found)
+
+
+def _fate(
+    site: Site,
+    judges: SecondJudgement,
+    altered: Collection[int],
+    unjudged: Collection[int],
+    item: Condemned,
+) -> _Fate:
     mark = item.mark
     if mark.act.id in altered:
         return _Fate(item, "leave", Reason("", ALTERED.format(mark.act.id)))
@@ -99,6 +137,10 @@ def _fate(site: Site, judges: SecondJudgement, altered: Collection[int], item: C
         if occupant is None:
             return _Fate(item, "remove")
         return _Fate(item, "leave", Reason("", f"its purge was cut off; now {occupant}"))
+    if mark.act.id in unjudged:
+        if not mark.due(site.now_ms):
+            return _Fate(item, "wait")
+        return _Fate(item, "leave", Reason("", loader.UNJUDGED.format(mark.act.id)))
     decision = judges.of(mark.act, item.artifact_id)
     if decision is None:
         return _Fate(item, "rescue", Reason("keep.ungoverned", "no rule governs it"))

@@ -7,6 +7,7 @@ either, and only inside its functions.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
 import os
 import sys
@@ -161,6 +162,11 @@ def require() -> None:
     """
     with tensorflow():
         pass
+
+
+def is_installed() -> bool:
+    """Whether there is a TensorFlow, without importing it, which takes seconds."""
+    return importlib.util.find_spec("tensorflow") is not None
 
 
 @contextlib.contextmanager
