@@ -92,6 +92,26 @@ def test_purge_waits_for_the_grace(on: Call, plan: Path, history: History, retra
     assert [made.model.path.exists() for made in retrained] == [False, False, True]
 
 
+def test_gc_tells_what_waits_as_purge_does(
+    on: Call, history: History, retrained: list[Retraining], tmp_path: Path
+):
+    policy = history.policy_file(rules=[keep_models(last=1)], **WEEK)
+    marked_ms = history.now_ms
+    due = f"2 marks left; the next is due {shown(marked_ms + to_ms(timedelta(days=7)))}\n"
+    assert on("gc", "--policy", policy, "--now", to_iso(marked_ms)).out.endswith(f"2 marked\n{due}")
+    assert on("gc", "--policy", policy, "--now", to_iso(marked_ms)).out == f"nothing to do\n{due}"
+
+    # Under a policy that has no say on them, marks whose grace is over wait for ever.
+    (tmp_path / "elsewhere").mkdir()
+    other = history.policy_file(
+        name="other.json", rules=[keep_models(last=1)], roots=[str(tmp_path / "elsewhere")]
+    )
+    left = on("gc", "--policy", other, "--now", "2100-01-01")
+    assert left.out == "nothing to do\n2 marks left; the grace of all is over\n"
+    told = on("gc", "--policy", other, "--now", "2100-01-01", "--format", "json")
+    assert (told.code, told.json["outcomes"]) == (0, [])
+
+
 def test_restore_of_what_is_gone_exits_1(on: Call, plan: Path, retrained: list[Retraining]):
     on("apply", plan)
     on("purge", "--now", "2100-01-01")

@@ -131,7 +131,8 @@ def gc(
             plan, seen.summary = collected.plan, collected.plan.summary
             seen.outcomes = outcomes = collected.outcomes
             names = names_of(site.store, outcomes)
-        tell("gc", site, outcomes, names, format, plan_id=plan.id, refused=collected.refused)
+            hints = [] if format is Format.JSON else _waiting(site)
+        tell("gc", site, outcomes, names, format, plan_id=plan.id, hints=hints, refused=collected.refused)
 
 
 def restore(
