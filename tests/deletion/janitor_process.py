@@ -35,6 +35,7 @@ _PATIENCE = 120
 
 MEANWHILE = re.compile(
     r"it changed since it was decided(: it is [A-Z_]+ now)?"
+    r"|another janitor (marked|purged|rescued) it meanwhile: act \d+"
     r"|expected state [A-Z_]+, found [A-Z_]+"
     r"|it is (LIVE|DELETED), not marked(; its payload was purged)?"
     r"|needed again: .*"

@@ -10,18 +10,22 @@ from typing import Any
 import pytest
 
 from tests.builders import History, Made, keep_models, prune_checkpoints
+from tests.cli.conftest import Call, call
 from tests.deletion.surroundings import before, unreadable
 from tfx_janitor.deletion import acts, checkpoint_purge, claim, last_look, pins, second_judgement
 from tfx_janitor.deletion import apply as applying
 from tfx_janitor.deletion import purge as purging
 from tfx_janitor.deletion import restore as restoring
-from tfx_janitor.deletion.act import Outcome
+from tfx_janitor.deletion.act import Kind, Outcome
 from tfx_janitor.deletion.apply import apply
+from tfx_janitor.deletion.gc import collect
 from tfx_janitor.deletion.mending import discard
 from tfx_janitor.deletion.purge import purge
 from tfx_janitor.deletion.restore import restore
 from tfx_janitor.survey.crew import Threads
 from tfx_janitor.survey.survey import make_plan
+
+__all__ = ["call"]
 
 CHANGED = "it changed since it was decided: it is DELETED now"
 
@@ -77,9 +81,115 @@ def test_marked_and_purged_by_another_before_it_is_marked(
         purge(history.site())
 
     before(monkeypatch, applying.limits, "check", another)
-    assert [(outcome.done, outcome.detail) for outcome in apply(history.site(), plan)] == [
-        ("skipped", CHANGED)
-    ]
+    (outcome,) = apply(history.site(), plan)
+    assert (outcome.done, outcome.well) == ("skipped", True)
+    assert outcome.detail == f"another janitor purged it meanwhile: act {newest(history, 'purge')}"
+
+
+# What another janitor did that this one was about to do is told as that, and is no failure.
+
+
+def newest(history: History, kind: Kind) -> int:
+    return acts.read(history.store, kinds=(kind,))[-1].id
+
+
+@pytest.mark.parametrize("where", ["plan", "transition"])
+@pytest.mark.parametrize("ended", [True, False])
+def test_marked_by_another_meanwhile(
+    history: History, monkeypatch: pytest.MonkeyPatch, where: str, ended: bool
+) -> None:
+    policy = history.policy(rules=[keep_models(last=1)], grace="7d")
+    plan = make_plan(history.case(policy), Threads(1), metadata=history.url, created_ms=0)
+
+    def another() -> None:
+        with monkeypatch.context() as patch:
+            if not ended:
+                patch.setattr(acts, "end", lambda *_: None)
+            apply(history.site(), plan)
+
+    before(monkeypatch, applying.limits if where == "plan" else applying, CALLS[where], another)
+    (outcome,) = apply(history.site(), plan)
+    first, second = acts.read(history.store, kinds=("apply",))
+    act_id = first.id if where == "plan" else second.id  # begun before, or while this one's was under way
+    assert (outcome.done, outcome.well) == ("skipped", True)
+    assert outcome.detail == f"another janitor marked it meanwhile: act {act_id}"
+
+
+CALLS = {"plan": "check", "transition": "transition"}
+
+
+def test_marked_by_somebody_else_meanwhile(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = history.policy(rules=[keep_models(last=1)])
+    plan = make_plan(history.case(policy), Threads(1), metadata=history.url, created_ms=0)
+    (decision,) = (decision for decision in plan.decisions if decision.verdict == "delete")
+    before(
+        monkeypatch,
+        applying,
+        "transition",
+        lambda: history.set_state(decision.artifact_id, "MARKED_FOR_DELETION"),
+    )
+    (outcome,) = apply(history.site(), plan)
+    assert (outcome.well, outcome.detail) == (False, "expected state LIVE, found MARKED_FOR_DELETION")
+
+
+def test_an_act_of_long_ago_did_not_mark_it_meanwhile(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact_id = marked(history, keep_models(last=1))
+    history.set_state(artifact_id, "LIVE")  # by another tool, and so it is marked again
+    policy = history.policy(rules=[keep_models(last=1)])
+    plan = make_plan(history.case(policy), Threads(1), metadata=history.url, created_ms=0)
+    before(monkeypatch, applying, "transition", lambda: history.set_state(artifact_id, "MARKED_FOR_DELETION"))
+    (outcome,) = apply(history.site(), plan)
+    assert (outcome.well, outcome.detail) == (False, "expected state LIVE, found MARKED_FOR_DELETION")
+
+
+def test_discarded_by_a_person_meanwhile(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = history.policy(rules=[keep_models(last=1)])
+    plan = make_plan(history.case(policy), Threads(1), metadata=history.url, created_ms=0)
+    (decision,) = (decision for decision in plan.decisions if decision.verdict == "delete")
+    before(
+        monkeypatch,
+        applying,
+        "transition",
+        lambda: discard(history.site(), policy, [decision.artifact_id], "mine"),
+    )
+    (outcome,) = apply(history.site(), plan)
+    assert (outcome.well, outcome.detail) == (False, "expected state LIVE, found MARKED_FOR_DELETION")
+
+
+def test_purged_by_another_before_it_is_claimed(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    artifact_id = marked(history, keep_models(last=1))
+    before(monkeypatch, claim, "transition", lambda: purge(history.site()))
+    (outcome,) = purge(history.site())
+    assert (outcome.artifact_id, outcome.done, outcome.well) == (artifact_id, "skipped", True)
+    assert outcome.detail.startswith("another janitor purged it meanwhile: act ")
+
+
+def test_rescued_by_another_before_it_is_rescued(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    artifact_id = marked(history, keep_models(last=1))
+    generous = history.policy(rules=[keep_models(last=2)])
+    before(monkeypatch, purging, "transition", lambda: purge(history.site(), policy=generous))
+    (outcome,) = purge(history.site(), policy=generous)
+    assert (outcome.artifact_id, outcome.done, outcome.well) == (artifact_id, "skipped", True)
+    assert outcome.detail == f"another janitor rescued it meanwhile: act {newest(history, 'rescue')}"
+
+
+def test_rescued_by_another_before_it_is_claimed(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    marked(history, keep_models(last=1))
+    generous = history.policy(rules=[keep_models(last=2)])
+    before(monkeypatch, claim, "transition", lambda: purge(history.site(), policy=generous))
+    (outcome,) = purge(history.site())
+    assert (outcome.well, outcome.detail) == (False, "expected state MARKED_FOR_DELETION, found LIVE")
+
+
+def test_two_gc_at_once_both_end_well(history: History, monkeypatch: pytest.MonkeyPatch, call: Call) -> None:
+    file = history.policy_file(rules=[keep_models(last=1)], grace="7d")
+    policy = history.policy(rules=[keep_models(last=1)], grace="7d")
+    before(monkeypatch, applying, "transition", lambda: collect(history.site(), policy))
+    answer = call("--metadata", history.url, "gc", "--policy", file, "--format", "json")
+    assert (answer.code, answer.json["summary"]["well"]) == (0, True)
+    assert answer.json["summary"]["done"] == {"skipped": 1}
 
 
 def test_checkpoints_restored_before_the_act_that_prunes_them_stay(

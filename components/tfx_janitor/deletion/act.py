@@ -12,6 +12,9 @@ KINDS: tuple[Kind, ...] = ("apply", "purge", "rescue", "restore", "pin", "unpin"
 NOT_BEGUN = "stopped before it was begun"
 """Detail of an item that is left to the next run, for somebody wanted this one to stop."""
 
+BY_ANOTHER = "another janitor "
+"""How the detail of an item begins that was skipped because another janitor has dealt with it meanwhile."""
+
 Link = tuple[int, str]
 """How an act names another: MLMD id of its execution, and the hash that it had then."""
 
@@ -73,8 +76,13 @@ class Outcome:
 
     @property
     def well(self) -> bool:
-        """Whether the item needs nobody's attention."""
-        return self.done not in ("skipped", "failed")
+        """Whether the item needs nobody's attention: it was dealt with, be it by another janitor."""
+        return not self.left or (self.done == "skipped" and self.detail.startswith(BY_ANOTHER))
+
+    @property
+    def left(self) -> bool:
+        """Whether it was left as it is."""
+        return self.done in ("skipped", "failed")
 
     @property
     def freed(self) -> int:

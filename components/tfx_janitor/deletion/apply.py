@@ -11,7 +11,7 @@ from tfx_janitor.deletion.batches import in_batches, not_begun
 from tfx_janitor.deletion.doubts import doubted
 from tfx_janitor.deletion.marks import checkpoint_marks
 from tfx_janitor.deletion.orphan_marks import orphan_marks
-from tfx_janitor.deletion.overtaken import unless_overtaken
+from tfx_janitor.deletion.overtaken import in_words, unless_overtaken
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
 from tfx_janitor.errors import JanitorError
@@ -20,6 +20,9 @@ from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.plan import Decision, Plan
 from tfx_janitor.retention.timestamps import to_ms
 from tfx_janitor.survey.survey import make_plan
+
+_AIMS = (ArtifactState.MARKED_FOR_DELETION, ArtifactState.DELETED)
+"""What is marked, or was and is purged by now, needs no mark."""
 
 
 def apply(site: Site, plan: Plan, *, approved: str | None = None) -> list[Outcome]:
@@ -68,7 +71,7 @@ def apply(site: Site, plan: Plan, *, approved: str | None = None) -> list[Outcom
         "grace_ms": to_ms(policy.grace),
     }
     marks, prunes, skipped = _still_going(planned, fresh, marked_already)
-    skipped = unless_overtaken(site, {d.artifact_id: d.updated_ms for d in planned}, skipped)
+    skipped = unless_overtaken(site, {d.artifact_id: d.updated_ms for d in planned}, skipped, aims=_AIMS)
     abandoned, changed = orphans.still_going(plan, fresh, known)
     skipped += changed
     marked = in_batches(
@@ -145,12 +148,11 @@ def _record(site: Site, skipped: Sequence[Outcome], details: Mapping[str, Any]) 
 def _mark(site: Site, batch: Sequence[Decision], details: Mapping[str, Any]) -> list[Outcome]:
     touches = [Touch(d.artifact_id, "mark") for d in batch]
     act = acts.begin(site, "apply", touches, {**details, "decided": seals.decided(batch)})
+    judged = {decision.artifact_id: decision.updated_ms for decision in batch}
     answers = transition(
-        site.store,
-        {decision.artifact_id: decision.updated_ms for decision in batch},
-        source=ArtifactState.LIVE,
-        target=ArtifactState.MARKED_FOR_DELETION,
+        site.store, judged, source=ArtifactState.LIVE, target=ArtifactState.MARKED_FOR_DELETION
     )
+    answers = in_words(site, judged, answers, aims=_AIMS)
     outcomes = []
     for decision in batch:
         problem = answers[decision.artifact_id]

@@ -17,13 +17,15 @@ from tfx_janitor.deletion.act import Outcome, Touch
 from tfx_janitor.deletion.batches import in_batches, in_hand, not_begun
 from tfx_janitor.deletion.last_look import needed_since
 from tfx_janitor.deletion.marks import ArtifactMark
-from tfx_janitor.deletion.overtaken import changed_since, unless_overtaken
+from tfx_janitor.deletion.overtaken import changed_since, in_words, unless_overtaken
 from tfx_janitor.deletion.remove import Removed, check_removable_at, finish_at, opened, vanish_at
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.deletion.states import transition
 from tfx_janitor.lineage.snapshot import ArtifactState, Snapshot
 from tfx_janitor.payload.places import Place
 from tfx_janitor.survey.crew import Failed, attempt
+
+_AIMS = (ArtifactState.DELETED,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def _remove(
         for item, order in zip(condemned, orders, strict=True)
         if isinstance(answer := attempt(check_removable, order), Failed)
     ]
-    done = unless_overtaken(site, snapshot, refused)
+    done = unless_overtaken(site, snapshot, refused, aims=_AIMS)
     refused_ids = {outcome.artifact_id for outcome in done}
     late = _last_look(site, snapshot, [item for item in condemned if item.artifact_id not in refused_ids])
     done += [Outcome(artifact_id, "skipped", why) for artifact_id, why in late.items()]
@@ -174,7 +176,7 @@ def _claim(
             if item.state == state and item.artifact_id not in leaving
         }
         answers |= transition(site.store, judged, source=state, target=ArtifactState.DELETED)
-    return answers
+    return in_words(site, snapshot, answers, aims=_AIMS)
 
 
 def _became(item: Condemned) -> tuple[str, str]:

@@ -116,7 +116,7 @@ def closings(known: Iterable[Act]) -> set[tuple[int, int]]:
     """
     found: set[tuple[int, int]] = set()
     for act in known:
-        left = {outcome.artifact_id for outcome in act.outcomes if not outcome.well}
+        left = {outcome.artifact_id for outcome in act.outcomes if outcome.left}
         found |= {(made_by, at) for made_by, at in act.details.get("closes", ()) if at not in left}
     return found
 

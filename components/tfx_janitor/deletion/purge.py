@@ -18,7 +18,7 @@ from tfx_janitor.deletion.act import Act, Kind, Outcome, Touch
 from tfx_janitor.deletion.batches import in_batches, not_begun
 from tfx_janitor.deletion.claim import Condemned, carry_out, trash_label
 from tfx_janitor.deletion.marks import artifact_marks, checkpoint_marks
-from tfx_janitor.deletion.overtaken import unless_overtaken
+from tfx_janitor.deletion.overtaken import in_words, unless_overtaken
 from tfx_janitor.deletion.remove import is_tidy
 from tfx_janitor.deletion.seals import ALTERED, as_written
 from tfx_janitor.deletion.second_judgement import SecondJudgement
@@ -71,7 +71,8 @@ def purge(site: Site, *, policy: RetentionPolicy | None = None) -> list[Outcome]
     )
     fates = [_fate(site, judges, altered, unjudged, item) for item in standing]
     outcomes = [fate.outcome for fate in fates if fate.kind == "leave"]
-    outcomes += unless_overtaken(site, snapshot, [fate.outcome for fate in fates if fate.kind == "doubt"])
+    doubts = [fate.outcome for fate in fates if fate.kind == "doubt"]
+    outcomes += unless_overtaken(site, snapshot, doubts, aims=(ArtifactState.DELETED,))
     outcomes += _rescue(site, snapshot, [(fate.item, fate.why) for fate in fates if fate.kind == "rescue"])
     outcomes += _remove(site, snapshot, judges, [fate.item for fate in fates if fate.kind == "remove"])
     outcomes += checkpoint_purge.purge(site, snapshot, known, judges, altered, unjudged)
@@ -234,6 +235,7 @@ def _unmark(site: Site, snapshot: Snapshot, needed: Sequence[tuple[Condemned, Re
         source=ArtifactState.MARKED_FOR_DELETION,
         target=ArtifactState.LIVE,
     )
+    answers = in_words(site, snapshot, answers, aims=(ArtifactState.LIVE,))
     done = []
     for item, reason in needed:
         problem = answers[item.artifact_id]

@@ -32,8 +32,9 @@ def outcomes_document(
 ) -> dict[str, Any]:
     """What a command did: `apply`, `purge`, `gc` or `restore`.
 
-    The summary counts the items by what became of them; `well` is false if any was skipped or failed, if the
-    plan was refused by a limit, or if it was stopped before all was done.
+    The summary counts the items by what became of them; `well` is false if any failed or was skipped
+    (but for what another janitor did meanwhile), if the plan was refused by a limit, or if it was stopped
+    before all was done.
     """
     return {
         "schema": "tfx-janitor/outcomes/v1",
