@@ -97,8 +97,11 @@ def see(uri: str) -> Presence:
 def _is_filled(entry: os.DirEntry[str]) -> bool:
     if not entry.is_dir(follow_symlinks=False):
         return True
-    with os.scandir(entry.path) as inside:
-        return next(inside, None) is not None
+    try:
+        with os.scandir(entry.path) as inside:
+            return next(inside, None) is not None
+    except FileNotFoundError:  # it has gone since: that keeps nobody from looking at the rest
+        return False
 
 
 def obstacle(uri: str) -> Unread | None:
