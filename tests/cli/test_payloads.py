@@ -19,6 +19,7 @@ from tests.builders import (
     write_saved_model,
 )
 from tests.cli.conftest import Call
+from tests.deletion.surroundings import closed
 from tfx_janitor.effects import Effect, watched
 from tfx_janitor.payload.checkpoints import read_directory, read_state
 
@@ -225,6 +226,14 @@ class TestBroken:
         assert names(old) == ckpts(*STEPS)
         assert call("checkpoints", old, "--broken", "--delete").code == 0
         assert names(old) == ckpts(1, 2, 10, 11, 12, 100)
+
+    @pytest.mark.parametrize("file", ["ckpt-3.index", "ckpt-3.data-00000-of-00001"])
+    def test_what_cannot_be_read_may_be_whole_and_stays(self, call: Call, old: Path, file: str) -> None:
+        with closed(old / file):
+            answer = call("checkpoints", old, "--broken", "--delete")
+        assert answer.code == 1
+        assert "cannot be read: permission denied" in answer.out
+        assert names(old) == ckpts(*STEPS)
 
     def test_what_may_still_be_being_written_stays(self, call: Call, run: Path) -> None:
         (run / "ckpt-100.index").unlink()

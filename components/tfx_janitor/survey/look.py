@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tfx_janitor.errors import JanitorError
 from tfx_janitor.payload import checkpoints, evaluation, filesystem, models
 from tfx_janitor.payload.places import resolve
 from tfx_janitor.payload.verification import Level, Verification
@@ -63,10 +64,18 @@ def list_checkpoints(uri: str) -> tuple[CheckpointFact, ...]:
 
 
 def verify_checkpoint(order: CheckpointOrder) -> Verified:
-    """Whether one checkpoint is whole."""
+    """Whether one checkpoint is whole.
+
+    Raises:
+      JanitorError: some of it cannot be read, so that it may be whole.
+    """
     for checkpoint in checkpoints.list_checkpoints(order.directory):
         if checkpoint.name == order.name:
-            return _summed([checkpoints.verify(order.directory, checkpoint, order.level)], order.level)
+            verification = checkpoints.verify(order.directory, checkpoint, order.level)
+            for damage in verification.damages:
+                if filesystem.is_refused(damage.problem):
+                    raise JanitorError(str(damage))
+            return _summed([verification], order.level)
     return Verified(False, f"{order.name} is gone")
 
 
