@@ -41,6 +41,15 @@ def test_a_value_that_cannot_be_read(call: Call, arguments: str, told: str):
     assert (logged.code, json.loads(logged.err)["message"]) == (2, f"Invalid value {told}")
 
 
+@pytest.mark.parametrize(
+    "arguments", ["pin {} --reason y", "unpin {}", "forget 1 {} --reason y", "close {} --reason y"]
+)
+def test_an_id_that_no_store_has(call: Call, arguments: str):
+    answer = call(*arguments.format(1 << 63).split())
+    assert answer.code == 2
+    assert answer.err.endswith(": expected the id of something in the store, got 9223372036854775808\n")
+
+
 def test_an_option_before_the_command(call: Call):
     answer = call("--log-format", "xml", "pins")
     assert answer.code == 2

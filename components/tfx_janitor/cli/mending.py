@@ -8,10 +8,15 @@ from typing import Annotated
 import typer
 
 from tfx_janitor.cli.acting import at_work, names_of, tell
-from tfx_janitor.cli.options import Format, Now, OutputFormat, Policy, Reason, called
+from tfx_janitor.cli.options import Format, Now, OutputFormat, Policy, Reason, called, known_to_mlmd
 from tfx_janitor.cli.site import read_policy
 
-Artifacts = Annotated[list[int], typer.Argument(metavar="ID", help="Artifacts, by their ids.")]
+Artifacts = Annotated[
+    list[int], typer.Argument(metavar="ID", help="Artifacts, by their ids.", callback=known_to_mlmd)
+]
+Executions = Annotated[
+    list[int], typer.Argument(metavar="EXECUTION", help="Executions, by their ids.", callback=known_to_mlmd)
+]
 
 
 def discard(
@@ -60,7 +65,7 @@ def forget(
 
 def close(
     ctx: typer.Context,
-    ids: Annotated[list[int], typer.Argument(metavar="EXECUTION", help="Executions, by their ids.")],
+    ids: Executions,
     reason: Reason,
     now: Now = None,
     format: OutputFormat = Format.TABLE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -133,6 +133,17 @@ def duration(value: str) -> timedelta:
         return parse_duration(value)
     except ValueError as error:
         raise JanitorError(str(error)) from None
+
+
+_Ids = TypeVar("_Ids", int, list[int])
+
+
+def known_to_mlmd(ids: _Ids) -> _Ids:
+    """Refuses an id, or several, that MLMD cannot have: its ids are signed numbers of 64 bits."""
+    for one in [ids] if isinstance(ids, int) else ids:
+        if one >= 1 << 63:
+            raise typer.BadParameter(f"expected the id of something in the store, got {one}")
+    return ids
 
 
 Metadata = Annotated[

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tfx_janitor.cli.options import Format, OutputFormat, moment_ms
+from tfx_janitor.cli.options import Format, OutputFormat, known_to_mlmd, moment_ms
 from tfx_janitor.cli.printing import print_json, show
 from tfx_janitor.cli.site import opened
 
 if TYPE_CHECKING:
     from tfx_janitor.lineage.snapshot import Pin
 
-Artifact = Annotated[int, typer.Argument(metavar="ID", help="The artifact's id.")]
+Artifact = Annotated[int, typer.Argument(metavar="ID", help="The artifact's id.", callback=known_to_mlmd)]
 
 
 def pin(
