@@ -118,6 +118,27 @@ def test_marked_by_another_meanwhile(
 CALLS = {"plan": "check", "transition": "transition"}
 
 
+@pytest.mark.parametrize("by", ["a janitor", "a person"])
+def test_marked_and_taken_back_meanwhile(history: History, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    policy = history.policy(rules=[keep_models(last=1)], grace="7d")
+    plan = make_plan(history.case(policy), Threads(1), metadata=history.url, created_ms=0)
+
+    def another() -> None:
+        (outcome,) = apply(history.site(), plan)
+        if by == "a janitor":
+            purge(history.site(), policy=history.policy(rules=[keep_models(last=2)]))
+        else:
+            restore(history.site(), [outcome.artifact_id])
+
+    before(monkeypatch, applying, "transition", another)
+    (outcome,) = apply(history.site(), plan)
+    assert (outcome.well, outcome.detail) == (
+        (True, f"another janitor rescued it meanwhile: act {newest(history, 'rescue')}")
+        if by == "a janitor"
+        else (False, "it changed since it was decided")
+    )
+
+
 def test_marked_by_somebody_else_meanwhile(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     policy = history.policy(rules=[keep_models(last=1)])
     plan = make_plan(history.case(policy), Threads(1), metadata=history.url, created_ms=0)

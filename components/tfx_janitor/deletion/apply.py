@@ -21,8 +21,8 @@ from tfx_janitor.retention.plan import Decision, Plan
 from tfx_janitor.retention.timestamps import to_ms
 from tfx_janitor.survey.survey import make_plan
 
-_AIMS = (ArtifactState.MARKED_FOR_DELETION, ArtifactState.DELETED)
-"""What is marked, or was and is purged by now, needs no mark."""
+_AIMS = (ArtifactState.MARKED_FOR_DELETION, ArtifactState.DELETED, ArtifactState.LIVE)
+"""What is marked, or was and is purged by now, or was and is needed again, needs no mark."""
 
 
 def apply(site: Site, plan: Plan, *, approved: str | None = None) -> list[Outcome]:
