@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from tfx_janitor.audit.audit import audit
 from tfx_janitor.deletion import acts
+from tfx_janitor.deletion.doubts import doubted
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.lineage.read_api import read_parameters
 from tfx_janitor.lineage.snapshot import Snapshot
@@ -49,13 +50,14 @@ def overview(
     """
     # Plan, audit and replay ask the same of many payloads.
     site = dataclasses.replace(site, crew=OneLook(site.crew))
-    snapshot = site.read()
+    snapshot, known = site.read(), acts.read(site.store, damaged=True)
     plan = make_plan(
         site.case(snapshot, policy),
         site.crew,
         metadata=site.metadata,
         created_ms=site.now_ms,
         measure_all=True,
+        doubted=doubted(known),
     )
     contents = Contents(
         snapshot=snapshot,
@@ -64,7 +66,7 @@ def overview(
         policy_file=policy_file,
         references=all_references(snapshot, read_parameters(site.store, snapshot.executions.id.tolist())),
         audited=audit(site, policy, level, snapshot=snapshot),
-        acts=acts.read(site.store, damaged=True),
+        acts=known,
         timelines=list(_timelines(site, snapshot, policy)),
     )
     sizes = {row: decision.bytes or 0 for row, decision in contents.decisions.items()}
