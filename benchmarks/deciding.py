@@ -104,7 +104,7 @@ def timed(work: Callable[[], T]) -> tuple[T, float]:
 def judge(snapshot: Snapshot, rules: list[dict[str, Any]]) -> int:
     """Decides and writes the plan down; returns how many artifacts it deletes."""
     said = {"version": 1, "roots": ["/pipelines"], "min_age": "0s", "rules": rules}
-    now_ms = int(snapshot.artifacts.created_ms.max()) + 1000
+    now_ms = int(max(snapshot.artifacts.updated_ms.max(), snapshot.executions.updated_ms.max())) + 1000
     evidence = Evidence(bytes=dict.fromkeys(range(len(snapshot.artifacts)), 1_000_000_000))
     case = Case(snapshot, RetentionPolicy.from_dict(said), now_ms, evidence=evidence)
     whole = Verified(True, "whole")

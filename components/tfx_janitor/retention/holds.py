@@ -111,24 +111,27 @@ def latest_blessed(case: Case) -> Held:
     The strategy takes the highest Model id that has a blessing, among LIVE ones. The newest among LIVE and
     marked ones is held too, so that a mark does not survive the loss of the model that replaced it.
     """
-    snapshot, states = case.snapshot, case.snapshot.artifacts.state
+    snapshot, states, put_out = case.snapshot, case.snapshot.artifacts.state, _put_out(case)
+    blessed: list[tuple[int, int, bool, list[tuple[_Seen, _Seen]]]] = []
+    for model, blessings in case.blessings.items():
+        for blessing in blessings:
+            # A resolver sees the models of one pipeline and the blessings of one, mostly its own, or what one
+            # node there put out, if it was given a producer. It goes by ids. What it does not see, be it
+            # newer, must not stand for what it does.
+            by_id = snapshot.property(blessing, "current_model_id") == snapshot.artifacts.id[model]
+            seen: list[tuple[_Seen, _Seen]] = [
+                ((snapshot.pipeline_of(model),), (snapshot.pipeline_of(blessing),))
+            ]
+            if by_id:
+                seen += product(put_out.get(model, ()), put_out.get(blessing, ()))
+            blessed.append((model, blessing, bool(by_id), seen))
     for stays in (states == ArtifactState.LIVE, case.present):
         resolved: dict[tuple[_Seen, _Seen], tuple[bool, int, int]] = {}
-        for model, blessings in case.blessings.items():
-            for blessing in blessings:
-                if stays[model] and stays[blessing]:
-                    # A resolver sees the models of one pipeline and the blessings of one, mostly its own, or
-                    # what one node there put out, if it was given a producer. It goes by ids. What it does
-                    # not see, be it newer, must not stand for what it does.
-                    by_id = snapshot.property(blessing, "current_model_id") == snapshot.artifacts.id[model]
-                    found = (bool(by_id), model, blessing)
-                    seen: list[tuple[_Seen, _Seen]] = [
-                        ((snapshot.pipeline_of(model),), (snapshot.pipeline_of(blessing),))
-                    ]
-                    if by_id:
-                        seen += product(_put_out(case, model), _put_out(case, blessing))
-                    for seen_by in seen:
-                        resolved[seen_by] = max(found, resolved.get(seen_by, found))
+        for model, blessing, by_id, seen in blessed:
+            if stays[model] and stays[blessing]:
+                found = (by_id, model, blessing)
+                for seen_by in seen:
+                    resolved[seen_by] = max(found, resolved.get(seen_by, found))
         told: set[tuple[int, int]] = set()
         # That of a whole pipeline says more than that of a node of it.
         for seen_by in sorted(resolved, key=lambda seen_by: len(seen_by[0])):
@@ -147,24 +150,29 @@ def latest_blessed(case: Case) -> Held:
             yield blessing, Reason("hold.latest-blessed", detail, path=tuple(reversed(path)))
 
 
-def _put_out(case: Case, row: int) -> list[_Seen]:
-    """Every output of a node that the artifact ever was: an Importer also puts out what it re-uses.
+def _put_out(case: Case) -> dict[int, list[_Seen]]:
+    """Per artifact of a blessed pair: every output of a node that it ever was.
 
-    A partial run writes down what a Resolver had found as if the Resolver had put it out.
+    An Importer also puts out what it re-uses. A partial run writes down what a Resolver had found as if the
+    Resolver had put it out.
     """
-    snapshot = case.snapshot
-    events, executions = snapshot.events, snapshot.executions
+    events, executions = case.snapshot.events, case.snapshot.executions
+    wanted = np.zeros(len(case.snapshot.artifacts), bool)
+    for model, blessings in case.blessings.items():
+        wanted[[model, *blessings]] = True
+    resolvers = [row for row, name in enumerate(executions.type_names) if name.endswith(_RESOLVERS)]
+    own = np.isin(events.kind, OUTPUTS) & ~np.isin(executions.type, resolvers)[events.execution]
+    own = np.flatnonzero(own & wanted[events.artifact])
+    makers = events.execution[own]
+    numbers = (executions.pipeline[makers], executions.node[makers], events.key[own])
     names = (executions.pipeline_names, executions.node_names, events.key_names)
-    found: dict[_Seen, None] = {}
-    for event in snapshot.events_of_artifact(row).tolist():
-        if events.kind[event] in OUTPUTS:
-            execution = int(events.execution[event])
-            if _is_resolver(case, execution):
-                continue
-            numbers = (executions.pipeline[execution], executions.node[execution], events.key[event])
-            named = (known[at] if at >= 0 else None for at, known in zip(numbers, names, strict=True))
-            found[tuple(named)] = None
-    return list(found)
+    columns = (
+        [known[at] if at >= 0 else None for at in n.tolist()] for n, known in zip(numbers, names, strict=True)
+    )
+    found: dict[int, dict[_Seen, None]] = defaultdict(dict)
+    for row, *seen in zip(events.artifact[own].tolist(), *columns, strict=True):
+        found[row][tuple(seen)] = None
+    return {row: list(seen) for row, seen in found.items()}
 
 
 def _latest(noun: str, maker: _Seen, judge: _Seen) -> str:
