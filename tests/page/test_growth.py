@@ -8,11 +8,11 @@ import pytest
 
 from tests.builders import History, keep_models
 from tests.page.large_store import large_contents
-from tfx_janitor.audit.overview import replayed_ends
 from tfx_janitor.deletion import acts
 from tfx_janitor.deletion.gc import collect
 from tfx_janitor.rehearsal.replay import replay
 from tfx_janitor.report.page.growth import Growth, growth
+from tfx_janitor.report.page.overview import replayed_ends
 from tfx_janitor.survey.crew import Threads
 from tfx_janitor.survey.past import look_back
 

@@ -11,8 +11,9 @@ from tests.builders import PUSHER, History, Made, Output, Pipeline
 from tests.report.conftest import Show
 from tests.retention.pure_histories import HOUR, MONDAY, PureHistory
 from tfx_janitor.report.finding import NotFound
-from tfx_janitor.report.served import Period, Standing, Timeline, base_of, timeline
+from tfx_janitor.report.served import Period, Timeline, base_of, timeline
 from tfx_janitor.report.served_text import timeline_lines
+from tfx_janitor.verified_pusher.standing import Standing
 
 BASE = "/srv/serving/inception"
 

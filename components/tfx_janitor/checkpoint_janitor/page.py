@@ -19,7 +19,7 @@ def page_of(site: Site, policy: RetentionPolicy, policy_file: str, now_ms: int) 
       now_ms: the clock's reading, after the last act.
     """
     # Not on the way of a pipeline that is only being written.
-    from tfx_janitor.audit.overview import overview
+    from tfx_janitor.report.page.overview import overview
     from tfx_janitor.report.page.rendering import render
 
     # To start a Beam pipeline for every look would take longer than all looks.

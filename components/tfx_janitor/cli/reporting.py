@@ -32,8 +32,8 @@ def report(
     Totals, growth, findings, decisions with their lineage, what was served, and the history of acts, in one
     file that asks nothing of any network. Nothing is changed.
     """
-    from tfx_janitor.audit.overview import overview
     from tfx_janitor.payload.verification import Level
+    from tfx_janitor.report.page.overview import overview
     from tfx_janitor.report.page.rendering import BEGINNING, render
     from tfx_janitor.report.text import size
 

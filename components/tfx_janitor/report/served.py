@@ -23,31 +23,11 @@ from tfx_janitor.report.artifact_facts import origin_facts
 from tfx_janitor.report.finding import NotFound
 from tfx_janitor.retention.case import PUSHED_MODEL
 from tfx_janitor.retention.timestamps import to_iso
+from tfx_janitor.verified_pusher.standing import Standing
 
 SCHEMA = "tfx-janitor/served/v1"
 
 _FEW = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A version that stands in the base directory now.
-
-    Attributes:
-      name: of its directory.
-      number: that a model server reads in the name.
-      digest: of its content when it was pushed. This and what follows is from its manifest; None without one.
-      source_id: MLMD id of the artifact that it is a copy of.
-      pushed_ms: when it was pushed.
-      puts_back: number of the earlier version that a rollback put back as this one.
-    """
-
-    name: str
-    number: int
-    digest: str | None = None
-    source_id: int | None = None
-    pushed_ms: int | None = None
-    puts_back: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.text import Text
 
-from tfx_janitor.report.served import ServedVersion, Standing, Timeline
+from tfx_janitor.report.served import ServedVersion, Timeline
 from tfx_janitor.report.tables import grid
 from tfx_janitor.report.text import printable, second, text
+from tfx_janitor.verified_pusher.standing import Standing
 
 _COLUMNS = ("version", "from", "until", "model", "run", "data", "blessing", "there", "digest")
 

@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from tfx_janitor.payload.places import Place
-from tfx_janitor.report.served import Standing
 from tfx_janitor.verified_pusher import manifest, versions
 from tfx_janitor.verified_pusher.errors import ManifestError
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A version that stands in the base directory now.
+
+    Attributes:
+      name: of its directory.
+      number: that a model server reads in the name.
+      digest: of its content when it was pushed. This and what follows is from its manifest; None without one.
+      source_id: MLMD id of the artifact that it is a copy of.
+      pushed_ms: when it was pushed.
+      puts_back: number of the earlier version that a rollback put back as this one.
+    """
+
+    name: str
+    number: int
+    digest: str | None = None
+    source_id: int | None = None
+    pushed_ms: int | None = None
+    puts_back: int | None = None
 
 
 def standing_in(base: Place) -> list[Standing] | None:

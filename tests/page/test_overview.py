@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.builders import History, damage_saved_model, keep_model_runs, keep_models
-from tfx_janitor.audit.overview import overview
 from tfx_janitor.deletion.gc import collect
 from tfx_janitor.payload.verification import Level
+from tfx_janitor.report.page.overview import overview
 
 
 def test_what_a_purge_took_back_for_damage_is_not_said_to_go(tmp_path: Path) -> None:
