@@ -9,9 +9,9 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_prometheus
 
-from tfx_janitor.deletion.act import Outcome
+from tfx_janitor.deletion.act import COLLECTED, Outcome
 from tfx_janitor.deletion.waiting import Waiting
-from tfx_janitor.report.openmetrics import BEGINNING, DONE, Run, exposition
+from tfx_janitor.report.openmetrics import BEGINNING, Run, exposition
 from tfx_janitor.retention.plan import Summary
 
 STORE = "sqlite:///srv/tfx/metadata.db"
@@ -58,8 +58,8 @@ def test_a_run_tells_what_it_did_and_what_there_is():
         "last_run_refused": 0,
         "last_success_timestamp_seconds": 1_700_000_000.25,
         "runs_total": 1,
-        **{f"last_run_items{{done={done}}}": BECAME.get(done, 0) for done in DONE},
-        **{f"items_total{{done={done}}}": BECAME.get(done, 0) for done in DONE},
+        **{f"last_run_items{{done={done}}}": BECAME.get(done, 0) for done in COLLECTED},
+        **{f"items_total{{done={done}}}": BECAME.get(done, 0) for done in COLLECTED},
         "last_run_freed_bytes": 740,
         "freed_bytes_total": 740,
         "artifacts{verdict=keep}": 6,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from tfx_janitor.deletion.act import Outcome
+from tfx_janitor.deletion.act import COLLECTED, Outcome
 from tfx_janitor.report.documents import outcomes_document
 from tfx_janitor.report.orphans import orphan_lines, orphan_totals
 from tfx_janitor.report.plan_view import listing
@@ -20,8 +20,6 @@ from tfx_janitor.report.text import count, printable, second, size
 from tfx_janitor.retention.plan import Plan
 
 SCHEMA = "tfx-janitor/report/v1"
-COUNTED = ("marked", "purged", "finished", "corrected", "pruned", "rescued", "skipped", "failed")
-"""What can become of an artifact, in the order in which it is told."""
 
 _MOST = 1000
 """Verdicts on the page; the plan has all of them."""
@@ -59,7 +57,7 @@ class Report:
     def counts(self) -> dict[str, int]:
         """How many artifacts each thing became of, zeros included."""
         found = Counter(outcome.done for outcome in self.outcomes)
-        return {done: found[done] for done in COUNTED}
+        return {done: found[done] for done in COLLECTED}
 
     @property
     def bytes_freed(self) -> int:

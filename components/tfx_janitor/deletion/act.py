@@ -9,6 +9,9 @@ from typing import Any, Literal
 Kind = Literal["apply", "purge", "rescue", "restore", "pin", "unpin", "rollback", "mend"]
 KINDS: tuple[Kind, ...] = ("apply", "purge", "rescue", "restore", "pin", "unpin", "rollback", "mend")
 
+COLLECTED = ("marked", "purged", "finished", "corrected", "pruned", "rescued", "skipped", "failed")
+"""What can become of an item that is collected (`apply`, `purge`, `gc`), in the order in which it is told."""
+
 NOT_BEGUN = "stopped before it was begun"
 """Detail of an item that is left to the next run, for somebody wanted this one to stop."""
 

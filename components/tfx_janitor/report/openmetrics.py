@@ -18,19 +18,16 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from tfx_janitor.deletion.act import COLLECTED, Outcome
 from tfx_janitor.retention.plan import Summary
 
 if TYPE_CHECKING:
-    from tfx_janitor.deletion.act import Outcome
     from tfx_janitor.deletion.waiting import Waiting
 
 PREFIX = "tfx_janitor"
 
 BEGINNING = f"# HELP {PREFIX}_"
 """What each text begins with."""
-
-DONE = ("marked", "purged", "finished", "corrected", "pruned", "rescued", "skipped", "failed")
-"""What can become of an item; each has a sample, for what is missing raises no alert."""
 
 _WHOSE = ("command", "metadata", "pipeline")
 
@@ -128,7 +125,8 @@ class _Families(Collector):
         outcomes = self._run.outcomes
         if outcomes is None:
             return
-        became = dict.fromkeys(DONE, 0) | Counter(outcome.done for outcome in outcomes)
+        # Each has a sample, for what is missing raises no alert.
+        became = dict.fromkeys(COLLECTED, 0) | Counter(outcome.done for outcome in outcomes)
         items = {(done,): number for done, number in became.items()}
         freed = {(): sum(outcome.freed for outcome in outcomes)}
         yield self._gauge("last_run_items", "What became of the items of the last run.", items, "done")
