@@ -9,9 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import flip_bit
+from tfx_janitor.verified_pusher import manifest
 from tfx_janitor.verified_pusher.manifest import Execution, Source
 from tfx_janitor.verified_pusher.options import PushOptions
 from tfx_janitor.verified_pusher.push import Push, push
+
+Models = Callable[[str], Path]
+"""Gives a copy of a model by its name: the fixture `model`."""
+Pushes = Callable[..., Push]
+"""Pushes to the base directory: the fixture `push_to`."""
 
 NOON_MS = 1_700_000_000_000
 """A time to push at, milliseconds since the epoch."""
@@ -58,7 +65,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def model(exported: dict[str, Path], tmp_path: Path) -> Callable[[str], Path]:
+def model(exported: dict[str, Path], tmp_path: Path) -> Models:
     """Gives a copy of a model that the test may damage."""
 
     def copy(name: str) -> Path:
@@ -76,7 +83,7 @@ def base(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def push_to(base: Path) -> Callable[..., Push]:
+def push_to(base: Path) -> Pushes:
     """Pushes with what a test does not care about filled in."""
 
     def run(
@@ -108,8 +115,17 @@ def everything(directory: Path) -> dict[str, bytes | None]:
     }
 
 
-def flip_bit(path: Path, offset: int = -1) -> None:
-    """Changes one bit of a file, by default in its last byte."""
-    data = bytearray(path.read_bytes())
-    data[offset] ^= 1
-    path.write_bytes(data)
+def files_of(version: Path | str) -> dict[str, bytes | None]:
+    """Every path of a version with its bytes, without the manifest."""
+    return {name: data for name, data in everything(Path(version)).items() if name != manifest.NAME}
+
+
+def only_the_corner(base: Path) -> bool:
+    """Whether nothing but the pushers' own corner is in the base directory, and nothing is staged there."""
+    corner = base / ".tfx-janitor-push"
+    return os.listdir(base) == [corner.name] and os.listdir(corner / "staging") == []
+
+
+def flipped_bit(path: Path) -> None:
+    """Damages the tensors of a model; its structure stays whole."""
+    flip_bit(next((path / "variables").glob("*.data-*")), 100)

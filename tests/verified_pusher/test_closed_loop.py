@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.builders import flip_bit
 from tests.serving import ModelServer as StandIn
 from tests.serving import labelled_model, unservable
 from tests.serving.models import LoadError, Predict
@@ -27,7 +28,7 @@ from tfx_janitor.verified_pusher.rollback import Choice
 from tfx_janitor.verified_pusher.serving import ModelServer, ServerSilent, VersionStatus
 from tfx_janitor.verified_pusher.staging import Corner
 
-from .conftest import flip_bit, version_names
+from .conftest import version_names
 
 ONE = ModelServer("one:8500", "inception")
 TWO = ModelServer("two:8500", "inception")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.builders import flip_bit
 from tfx_janitor import effects
 from tfx_janitor.verified_pusher import content, copying
 from tfx_janitor.verified_pusher.content import ContentFile, FoundFile, Tree
@@ -15,7 +16,7 @@ from tfx_janitor.verified_pusher.copying import Archive
 from tfx_janitor.verified_pusher.durability import Unsynced
 from tfx_janitor.verified_pusher.errors import ModelRefused, PushError
 
-from .conftest import everything, flip_bit
+from .conftest import everything
 
 
 @pytest.fixture

@@ -21,11 +21,11 @@ from typing import Any
 
 import pytest
 
-from tests.builders import write_saved_model
+from tests.builders import flip_bit, write_saved_model
 from tfx_janitor import effects
 from tfx_janitor.verified_pusher import manifest
 
-from .conftest import everything, flip_bit, version_names
+from .conftest import everything, version_names
 from .running import Pipeline, stock, verified
 
 pytestmark = pytest.mark.tfx

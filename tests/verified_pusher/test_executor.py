@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from tests.builders import flip_bit
 from tfx_janitor import effects
 from tfx_janitor.effects import Effect
 from tfx_janitor.verified_pusher import manifest
 from tfx_janitor.verified_pusher.errors import ModelRefused, OptionError, PushError
 
-from .conftest import everything, flip_bit, version_names
+from .conftest import everything, version_names
 
 pytestmark = pytest.mark.tfx
 

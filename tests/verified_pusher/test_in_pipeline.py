@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.builders import flip_bit
 from tests.payload import warming
 from tfx_janitor.verified_pusher import manifest
 
-from .conftest import everything, flip_bit, version_names
+from .conftest import everything, version_names
 from .running import Pipeline, artifact_of, ours_in_stock, verified
 
 pytestmark = pytest.mark.tfx

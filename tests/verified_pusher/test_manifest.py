@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import flip_bit
 from tfx_janitor.verified_pusher import content, manifest
 from tfx_janitor.verified_pusher.durability import Unsynced
 from tfx_janitor.verified_pusher.errors import ManifestError
 from tfx_janitor.verified_pusher.manifest import Execution, Manifest, Source, Verified
-
-from .conftest import flip_bit
 
 
 @pytest.fixture
