@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
@@ -11,11 +10,6 @@ from tests.builders import History
 from tfx_janitor.deletion.act import NOT_BEGUN, Outcome
 from tfx_janitor.deletion.batches import in_batches, not_begun
 from tfx_janitor.errors import Stopped
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History(tmp_path)
 
 
 def test_a_batch_that_was_begun_comes_to_its_end(history: History) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,11 +28,6 @@ from tfx_janitor.retention.plan import Decision, Plan
 from tfx_janitor.survey import look
 from tfx_janitor.survey.crew import Threads
 from tfx_janitor.survey.survey import make_plan
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History(tmp_path)
 
 
 @pytest.fixture

@@ -25,11 +25,6 @@ __all__ = ["call"]
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History(tmp_path)
-
-
-@pytest.fixture
 def runs(history: History) -> list[Retraining]:
     pipeline = history.pipeline()
     return [pipeline.retrain(steps=(1, 2), blessed=None, pushed=False) for _ in range(2)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -16,11 +15,6 @@ from tfx_janitor.deletion.mending import close, discard, forget
 from tfx_janitor.deletion.purge import purge
 from tfx_janitor.deletion.restore import restore
 from tfx_janitor.errors import JanitorError
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History(tmp_path)
 
 
 @pytest.fixture

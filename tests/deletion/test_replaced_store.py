@@ -23,11 +23,6 @@ Act = Callable[[], object]
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History(tmp_path)
-
-
-@pytest.fixture
 def models(history: History) -> list[Made]:
     pipeline = history.pipeline()
     return [pipeline.run().train().model for _ in range(3)]

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
 from tests.builders import History
 from tfx_janitor.deletion import states
 from tfx_janitor.deletion.states import transition
 from tfx_janitor.lineage.snapshot import ArtifactState
 
 LIVE, MARKED = ArtifactState.LIVE, ArtifactState.MARKED_FOR_DELETION
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History(tmp_path)
 
 
 def test_each_artifact_is_answered(history: History) -> None:

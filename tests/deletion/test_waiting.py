@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.builders import History, Retraining, keep_models, prune_checkpoints
@@ -12,11 +10,6 @@ from tfx_janitor.deletion.restore import restore
 from tfx_janitor.deletion.waiting import Waiting, next_due, waiting
 
 RULES = [keep_models(last=1), prune_checkpoints(last=1)]
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History(tmp_path)
 
 
 @pytest.fixture
