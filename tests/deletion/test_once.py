@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.builders import History, keep_models, prune_checkpoints
-from tests.deletion.test_collect import done, planned
+from tests.deletion.three_runs import done, planned
 from tfx_janitor import effects
 from tfx_janitor.deletion import batches, pins
 from tfx_janitor.deletion.apply import apply
@@ -24,11 +23,6 @@ from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.plan import Plan
 
 DAY_MS = 86_400_000
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History(tmp_path)
 
 
 @pytest.fixture
