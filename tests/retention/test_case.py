@@ -20,11 +20,6 @@ from tfx_janitor.retention.case import Case
 ALL = {"name": "all", "match": {"type": "*"}, "keep": {"last": 1}}
 
 
-@pytest.fixture
-def past() -> PureHistory:
-    return PureHistory()
-
-
 def governed(case: Case) -> dict[int, list[str]]:
     """The rules' names by artifact id."""
     return {row + FIRST_ARTIFACT: [rule.name for rule in rules] for row, rules in case.governed.items()}
