@@ -1,6 +1,6 @@
 """Every refusal of the vocabulary of `keep`, word for word as a user reads it: file, line, field, what to do.
 
-What a policy is refused for beside its words stands in `test_policy`.
+What a policy is refused for beside its words stands in `test_refused_fields` and `test_file`.
 """
 
 from __future__ import annotations
