@@ -8,7 +8,7 @@ from unittest import mock
 
 import numpy as np
 
-from tests.proof.histories import History
+from tests.proof.rows import History
 from tfx_janitor.lineage.snapshot import (
     Artifacts,
     ArtifactState,

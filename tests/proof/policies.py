@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from tests.proof.histories import ROOT
+from tests.proof.story import ROOT
 from tfx_janitor.policy.schema import PolicyError, RetentionPolicy
 
 Policy = dict[str, Any]

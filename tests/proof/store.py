@@ -7,7 +7,7 @@ from typing import Any, cast
 import ml_metadata
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from tests.proof.histories import History, Value
+from tests.proof.rows import History, Value
 from tfx_janitor.lineage.read_api import PIN_CONTEXT_TYPE
 
 

@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from ml_metadata.metadata_store import MetadataStore
 
 from tests.proof.engine import snapshot_of
-from tests.proof.histories import HISTORIES, NODES, History
+from tests.proof.histories import HISTORIES
+from tests.proof.rows import History
 from tests.proof.store import store_of
+from tests.proof.story import NODES
 from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention import holds
 from tfx_janitor.retention.case import Case

@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.proof import engine
-from tests.proof.histories import DAY, HISTORIES, Artifact, Event, Execution, History, Pin
+from tests.proof.histories import HISTORIES
 from tests.proof.policies import OF_MODELS, POLICIES, Policy, accepted, keeps, policies, rules
+from tests.proof.rows import Artifact, Event, Execution, History, Pin
+from tests.proof.story import DAY
 from tfx_janitor.lineage.timeline import as_of
 
 lawful = settings(

@@ -21,9 +21,10 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
 from tests.proof import engine
-from tests.proof.histories import HISTORIES, History
+from tests.proof.histories import HISTORIES
 from tests.proof.policies import OF_LINEAGE, OF_MODELS, POLICIES, Policy, about
 from tests.proof.reference import Reference
+from tests.proof.rows import History
 from tests.proof.store import store_of
 from tfx_janitor.lineage import read_api
 
