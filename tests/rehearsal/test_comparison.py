@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +13,6 @@ from tfx_janitor.rehearsal.comparison import Change, Comparison
 from tfx_janitor.retention.plan import Plan
 from tfx_janitor.survey.crew import Threads
 from tfx_janitor.survey.survey import make_plan
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History(tmp_path)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,11 +38,6 @@ from tfx_janitor.survey.past import look_back
 from tfx_janitor.survey.survey import make_plan
 
 DAY = to_ms(timedelta(days=1))
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History(tmp_path)
 
 
 @pytest.fixture

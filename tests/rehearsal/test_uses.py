@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.builders import History, Made, Retraining
@@ -11,11 +9,6 @@ from tfx_janitor.deletion import pins
 from tfx_janitor.deletion.act import Touch
 from tfx_janitor.deletion.acts import begin
 from tfx_janitor.rehearsal.uses import Use, Uses
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History(tmp_path)
 
 
 @pytest.fixture
