@@ -47,7 +47,7 @@ def with_rule(**changes: object) -> dict[str, object]:
     return small(rules=[{key: value for key, value in rule.items() if value is not ...}])
 
 
-def refusal(policy: str | dict[str, object], **options: object) -> list[str]:
+def refusal(policy: str | dict[str, object]) -> list[str]:
     """The lines of the error that refuses a policy."""
     with pytest.raises(PolicyError) as refused:
         if isinstance(policy, str):

@@ -15,13 +15,12 @@ from tfx_janitor.verified_pusher.manifest import Execution, Source
 from tfx_janitor.verified_pusher.options import PushOptions
 from tfx_janitor.verified_pusher.push import Push, push
 
+from .small_models import NOON_MS
+
 Models = Callable[[str], Path]
 """Gives a copy of a model by its name: the fixture `model`."""
 Pushes = Callable[..., Push]
 """Pushes to the base directory: the fixture `push_to`."""
-
-NOON_MS = 1_700_000_000_000
-"""A time to push at, milliseconds since the epoch."""
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from tfx_janitor.verified_pusher.push import Push, push
 from tfx_janitor.verified_pusher.staging import Corner
 
 NOON_MS = 1_700_000_000_000
+"""A time to push at, milliseconds since the epoch."""
 
 _DATA = Path(__file__).parents[1] / "data" / "saved_model"
 

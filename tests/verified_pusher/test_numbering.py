@@ -12,7 +12,8 @@ from tfx_janitor.verified_pusher import manifest, rename
 from tfx_janitor.verified_pusher.options import PushOptions
 from tfx_janitor.verified_pusher.versions import Versioning
 
-from .conftest import NOON_MS, Models, Pushes, everything, files_of, flipped_bit, version_names
+from .conftest import Models, Pushes, everything, files_of, flipped_bit, version_names
+from .small_models import NOON_MS
 
 pytestmark = pytest.mark.tfx
 
@@ -68,7 +69,7 @@ class TestVersions:
         assert version_names(base) == ["1700000001"]
 
     def test_a_served_copy_that_was_damaged_is_not_taken_for_the_model(
-        self, model: Models, push_to: Pushes, base: Path
+        self, model: Models, push_to: Pushes
     ) -> None:
         flipped_bit(Path(push_to(model("cats")).destination))
         again = push_to(model("cats"))

@@ -18,7 +18,8 @@ from tfx_janitor.verified_pusher.manifest import Execution, Source
 from tfx_janitor.verified_pusher.options import PushOptions
 from tfx_janitor.verified_pusher.push import push
 
-from .conftest import NOON_MS, Models, Pushes, everything, files_of, only_the_corner, version_names
+from .conftest import Models, Pushes, everything, files_of, only_the_corner, version_names
+from .small_models import NOON_MS
 
 pytestmark = pytest.mark.tfx
 
@@ -182,9 +183,10 @@ class TestAPlaceThatDoesNotFit:
     def test_a_base_directory_that_is_a_file_is_refused(
         self, model: Models, push_to: Pushes, base: Path
     ) -> None:
-        base.write_text("")
+        base.write_text("mine")
         with pytest.raises(PushError, match="nothing became visible"):
             push_to(model("cats"))
+        assert base.read_text() == "mine"
 
     def test_a_base_directory_may_be_reached_through_a_link(
         self, model: Models, push_to: Pushes, base: Path, tmp_path: Path

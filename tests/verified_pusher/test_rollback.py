@@ -32,7 +32,8 @@ from tfx_janitor.verified_pusher.push import Push, push
 from tfx_janitor.verified_pusher.rollback import RollbackError
 from tfx_janitor.verified_pusher.rollback_act import RecordedRollback, roll_back
 
-from .conftest import NOON_MS, everything, version_names
+from .conftest import everything, version_names
+from .small_models import NOON_MS
 
 
 class Base:
