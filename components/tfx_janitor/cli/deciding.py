@@ -29,6 +29,7 @@ from tfx_janitor.cli.site import opened, read_policy
 from tfx_janitor.errors import JanitorError, Refused
 
 if TYPE_CHECKING:
+    from tfx_janitor.deletion.act import Act
     from tfx_janitor.deletion.site import Site
     from tfx_janitor.policy.schema import RetentionPolicy
     from tfx_janitor.retention.plan import Plan
@@ -69,6 +70,7 @@ def plan(
     used later is a finding. With --compare too, both policies are.
     """
     from tfx_janitor.cli import what_if
+    from tfx_janitor.deletion import acts
     from tfx_janitor.report.plan_view import MOST, caution_lines, listing, plan_lines
     from tfx_janitor.survey.cautions import cautions_here
 
@@ -89,6 +91,7 @@ def plan(
         replays = what_if.replays(site, snapshot, policies) if replay else {}
         plans = {} if replay else what_if.plans(site, snapshot, policies, measure_all=sizes is Sizes.ALL)
         cautions = () if replay or compare else cautions_here(site.case(snapshot, policies[policy]))
+        known = acts.read(site.store, damaged=True)
     if replay:
         what_if.tell_replays(replays, format, metadata=site.metadata, list_all=list_all)
         return
@@ -102,7 +105,7 @@ def plan(
         print_pieces(made.to_json(cautions))
         return
     found = listing(made, None if list_all else MOST)
-    next_step = _next_step(made, out, called(ctx, made.metadata))
+    next_step = _next_step(made, known, out, called(ctx, made.metadata))
     show(*plan_lines(made, found), *caution_lines(cautions), *([""] if cautions else ()), *next_step)
 
 
@@ -231,13 +234,19 @@ def _write(plan: Plan, out: str) -> None:
         raise JanitorError(f"the plan cannot be written to {out}: {error.strerror}") from None
 
 
-def _next_step(plan: Plan, out: str | None, program: Sequence[str]) -> list[str]:
-    from tfx_janitor.deletion.limits import check
+def _next_step(plan: Plan, known: Sequence[Act], out: str | None, program: Sequence[str]) -> list[str]:
+    from tfx_janitor.deletion.limits import check, unmarked
+    from tfx_janitor.deletion.marks import marked_checkpoints
+    from tfx_janitor.deletion.orphan_marks import orphan_marks
 
     if not plan.summary.delete and not plan.summary.checkpoints_delete and not plan.abandoned:
         return []
+    waiting, directories = marked_checkpoints(known), [mark.orphan for mark in orphan_marks(known)]
+    if not unmarked(plan, waiting, directories).items:
+        purge = shlex.join((*program, "purge"))
+        return [f"all of it is marked already; next, when the grace is over: {purge}"]
     try:
-        check(plan, None)
+        check(plan, None, waiting, directories)
     except Refused as refused:
         return [f"apply will refuse it: {refused}"]
     if out is None:

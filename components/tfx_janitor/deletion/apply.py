@@ -9,7 +9,7 @@ from tfx_janitor.deletion import acts, limits, loader, orphans, seals
 from tfx_janitor.deletion.act import Outcome, Touch
 from tfx_janitor.deletion.batches import in_batches, not_begun
 from tfx_janitor.deletion.doubts import doubted
-from tfx_janitor.deletion.marks import checkpoint_marks
+from tfx_janitor.deletion.marks import marked_checkpoints
 from tfx_janitor.deletion.orphan_marks import orphan_marks
 from tfx_janitor.deletion.overtaken import in_words, unless_overtaken
 from tfx_janitor.deletion.site import Site
@@ -49,7 +49,7 @@ def apply(site: Site, plan: Plan, *, approved: str | None = None) -> list[Outcom
             f"the plan was made on {plan.metadata}, and this is {site.metadata}; make a plan here"
         )
     known = acts.read(site.store)
-    marked_already = {(mark.artifact_id, *name) for mark in checkpoint_marks(known) for name in mark.names}
+    marked_already = marked_checkpoints(known)
     marked_orphans = [mark.orphan for mark in orphan_marks(known)]
     limits.check(plan, approved, waiting=marked_already, waiting_orphans=marked_orphans)
     planned = [decision for decision in plan.decisions if decision.verdict == "delete" or decision.prunes]

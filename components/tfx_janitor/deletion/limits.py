@@ -3,11 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from tfx_janitor.errors import JanitorError, Refused
 from tfx_janitor.lineage.snapshot import ArtifactState
 from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.plan import Orphan, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Unmarked:
+    """What a plan lets go and is not marked yet: how much of it.
+
+    Attributes:
+      bytes: of all three together.
+    """
+
+    artifacts: int
+    checkpoints: int
+    directories: int
+    bytes: int
+
+    @property
+    def items(self) -> int:
+        """All that a mark would be put on."""
+        return self.artifacts + self.checkpoints + self.directories
+
+
+def unmarked(
+    plan: Plan, waiting: Collection[tuple[int, str, str]], waiting_orphans: Collection[Orphan]
+) -> Unmarked:
+    """Counts what applying the plan would mark.
+
+    Args:
+      plan: all verdicts.
+      waiting: checkpoints that are marked already: artifact id, directory and name of each.
+      waiting_orphans: directories that no artifact claims, as they were marked already.
+    """
+    artifacts = checkpoints = size = 0
+    for decision in plan.decisions:
+        if decision.verdict == "delete" and decision.state == ArtifactState.LIVE.name:
+            artifacts += 1
+            size += decision.bytes or 0
+        elif decision.verdict != "delete":
+            new = [c for c in decision.prunes if (decision.artifact_id, c.directory, c.name) not in waiting]
+            checkpoints += len(new)
+            size += sum(checkpoint.bytes for checkpoint in new)
+    marked = {orphan.content for orphan in waiting_orphans}
+    left = [orphan for orphan in plan.abandoned if orphan.content not in marked]
+    return Unmarked(artifacts, checkpoints, len(left), size + sum(orphan.bytes or 0 for orphan in left))
 
 
 def check(
@@ -39,28 +83,15 @@ def check(
             )
         return
     limits = RetentionPolicy.from_record(plan.policy, source="the plan's policy").limits
-    artifacts = items = size = 0
-    for decision in plan.decisions:
-        if decision.verdict == "delete" and decision.state == ArtifactState.LIVE.name:
-            artifacts += 1
-            items += 1
-            size += decision.bytes or 0
-        elif decision.verdict != "delete":
-            new = [c for c in decision.prunes if (decision.artifact_id, c.directory, c.name) not in waiting]
-            items += len(new)
-            size += sum(checkpoint.bytes for checkpoint in new)
-    marked = {orphan.content for orphan in waiting_orphans}
-    left = [orphan for orphan in plan.abandoned if orphan.content not in marked]
-    items += len(left)
-    size += sum(orphan.bytes or 0 for orphan in left)
+    new = unmarked(plan, waiting, waiting_orphans)
     beyond = []
-    if limits.max_fraction is not None and artifacts > limits.max_fraction * plan.summary.artifacts:
-        share = f"{artifacts} of {plan.summary.artifacts} artifacts"
+    if limits.max_fraction is not None and new.artifacts > limits.max_fraction * plan.summary.artifacts:
+        share = f"{new.artifacts} of {plan.summary.artifacts} artifacts"
         beyond.append(f"{share} is more than max_fraction {limits.max_fraction:g}")
-    if limits.max_items is not None and items > limits.max_items:
-        kinds = "artifacts, checkpoints and directories" if left else "artifacts and checkpoints"
-        beyond.append(f"{items} {kinds} are more than max_items {limits.max_items}")
-    if limits.max_bytes is not None and size > limits.max_bytes:
-        beyond.append(f"{size} bytes are more than max_bytes {limits.max_bytes}")
+    if limits.max_items is not None and new.items > limits.max_items:
+        kinds = "artifacts, checkpoints and directories" if new.directories else "artifacts and checkpoints"
+        beyond.append(f"{new.items} {kinds} are more than max_items {limits.max_items}")
+    if limits.max_bytes is not None and new.bytes > limits.max_bytes:
+        beyond.append(f"{new.bytes} bytes are more than max_bytes {limits.max_bytes}")
     if beyond:
         raise Refused(f"{'; '.join(beyond)}; if that is right, approve it by its id: --approve {plan.id}")

@@ -109,6 +109,11 @@ def checkpoint_marks(known: Sequence[Act]) -> list[CheckpointMark]:
     return marks
 
 
+def marked_checkpoints(known: Sequence[Act]) -> set[tuple[int, str, str]]:
+    """The checkpoints on which a mark stands: artifact id, directory and name of each."""
+    return {(mark.artifact_id, *name) for mark in checkpoint_marks(known) for name in mark.names}
+
+
 def closings(known: Iterable[Act]) -> set[tuple[int, int]]:
     """The marks on checkpoints that acts have closed or are about to close, each as its `closing`.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tfx_janitor.deletion import acts
 from tfx_janitor.deletion.act import Act
-from tfx_janitor.deletion.marks import checkpoint_marks
+from tfx_janitor.deletion.marks import marked_checkpoints
 from tfx_janitor.deletion.orphan_marks import orphan_marks
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.lineage.snapshot import ArtifactState
@@ -77,7 +77,7 @@ def check_unused(plan: Plan, store: MetadataStore) -> None:
 
 def _is_left(plan: Plan, known: Sequence[Act], dealt_with: Collection[int | str]) -> bool:
     """Whether a plan deletes something that nobody has dealt with; marks that wait for their grace are."""
-    waiting = {(mark.artifact_id, *name) for mark in checkpoint_marks(known) for name in mark.names}
+    waiting = marked_checkpoints(known)
     marked = {mark.orphan.content for mark in orphan_marks(known)}
     if any(o.path not in dealt_with and o.content not in marked for o in plan.abandoned):
         return True
