@@ -184,6 +184,13 @@ def test_no_name_is_cut_however_narrow_the_terminal(pushes: Pushes, show: Show):
     ]
 
 
+def test_no_name_is_cut_at_any_width(pushes: Pushes, show: Show):
+    pushes.push(10, hour=1)
+    pushes.push(1_700_000_011, hour=2, content_digest=f"blake3:{'ab' * 32}")
+    for width in range(60, 160):
+        assert "\u2026" not in "".join(show(*timeline_lines(pushes.timeline(10)), width=width)), width
+
+
 def push_with(pipeline: Pipeline, model: Made, destination: Path) -> Made:
     properties: dict[str, str | int] = {"pushed": 1, "pushed_destination": str(destination)}
     outputs = {"pushed_model": Output("PushedModel", properties)}

@@ -47,7 +47,8 @@ class _Versions:
         table.add_row(*(Text(name, "dim") for name in _COLUMNS))
         for row in self._rows:
             table.add_row(*row)
-        if Measurement.get(console, options.update(max_width=_ANY_WIDTH), table).minimum <= options.max_width:
+        # Not its minimum: that is the width of the longest words, and blanks are no place to break at here.
+        if Measurement.get(console, options.update(max_width=_ANY_WIDTH), table).maximum <= options.max_width:
             yield table
             return
         for row in self._rows:
