@@ -119,7 +119,8 @@ def stuck_marks(
             since = mark.act.at_ms + int(mark.act.details["grace_ms"])
             if case.now_ms < since + to_ms(PATIENCE) or artifact_id in held:
                 continue
-            detail = f"act {mark.act.id} marked it, its grace was over {shown(since)}, and no purge came"
+            came = "a purge failed at it: its history tells why" if mark.unfinished else "no purge came"
+            detail = f"act {mark.act.id} marked it, its grace was over {shown(since)}, and {came}"
         yield Finding(
             "stuck-mark",
             detail,
