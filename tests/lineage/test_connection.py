@@ -49,7 +49,7 @@ def _marked(store, artifact_id: int):
     [
         ("sqlite:///nowhere/metadata.db", "there is no file /nowhere/metadata.db"),
         ("sqlite://relative.db", "three slashes"),
-        ("mysql://anna:secret@host/db", r"got mysql://\.\.\."),
+        ("mysql://anna:secret@host/db", r"got mysql://\.\.\.; an sqlite file is the only store"),
         ("/just/a/path", "sqlite:///absolute/path"),
         ("", "--metadata"),
         ("http://[bad", r"such as sqlite:///absolute/path/metadata.db, got http://\.\.\."),
@@ -60,6 +60,17 @@ def test_what_is_wrong_with_a_url_is_said(url: str, message: str, monkeypatch) -
     with pytest.raises(StoreError, match=message) as raised:
         open_url(url, readonly=True)
     assert "secret" not in str(raised.value)
+
+
+def test_the_path_of_a_file_in_place_of_its_url_is_answered_with_the_url(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = History(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for path in (history.database, history.database.name):
+        with pytest.raises(StoreError) as raised:
+            open_url(str(path), readonly=True)
+        assert str(raised.value).endswith(f"got {str(path)!r}; that file is {history.url}")
 
 
 @pytest.mark.parametrize("readonly", [True, False])

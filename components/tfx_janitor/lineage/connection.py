@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = "TFX_JANITOR_METADATA"
 
+_NOT_YET = frozenset(("mysql", "postgresql", "grpc"))
+"""Schemes of stores that MLMD knows, and that do not open here."""
+
 
 class StoreError(JanitorError):
     """A metadata URL that is none, or a store that does not open."""
@@ -138,6 +141,10 @@ def _config_of(url: str) -> metadata_store_pb2.ConnectionConfig:
         parts = urlsplit(url.partition("://")[0] + "://")
     if parts.scheme != "sqlite":
         shown = f"{parts.scheme}://..." if parts.scheme else repr(url)
+        if parts.scheme in _NOT_YET:
+            shown += "; an sqlite file is the only store that works so far"
+        elif os.path.isfile(url):
+            shown += f"; that file is sqlite://{os.path.abspath(url)}"
         raise StoreError(f"expected a metadata URL such as sqlite:///absolute/path/metadata.db, got {shown}")
     if parts.netloc or not parts.path.startswith("/"):
         raise StoreError(f"expected three slashes and an absolute path, sqlite:///absolute/path, got {url}")
