@@ -48,3 +48,12 @@ def test_a_name_of_digits_is_an_id(history: History, tmp_path: Path, monkeypatch
     snapshot = history.snapshot()
     assert int(snapshot.artifacts.id[find(snapshot, "1").row]) == 1
     assert snapshot.artifacts.uri[find(snapshot, "./1").row] == str(tmp_path / "1")
+
+
+def test_of_a_base_directory_the_version_pushed_last_is_named(history: History):
+    pipeline = history.pipeline("pushed")
+    first, last = (pipeline.retrain().push.destination for _ in range(2))
+    with pytest.raises(NotFound) as raised:
+        find(history.snapshot(), str(last.parent))
+    assert f"and no PushedModel is served there, but one in it: {last}; give " in str(raised.value)
+    assert str(first) not in str(raised.value)

@@ -59,9 +59,15 @@ def find(snapshot: Snapshot, name: str) -> Found:
             depth, _, row, served = max(matches)
             others = {other for length, _, other, _ in matches if length == depth and other != row}
             return Found(row, served, tuple(sorted(others)))
+    inside = [
+        (row, place)
+        for row, place, served in _claimed(snapshot, parse)
+        if served and any(target.contains(place) for target in wanted)
+    ]
+    version = f", but one in it: {max(inside)[1]}" if inside else ""
     raise NotFound(
-        f"no artifact of the store lies at or around {wanted[0]}, and no PushedModel is served there; give "
-        "an artifact's id, its URI or a path inside it"
+        f"no artifact of the store lies at or around {wanted[0]}, and no PushedModel is served there"
+        f"{version}; give an artifact's id, its URI or a path inside it"
     )
 
 
