@@ -99,6 +99,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             with contextlib.suppress(Exception):
                 _write_report(report_artifact, report)
         _describe(report_artifact, report)
+        for caution in report.cautions:
+            _log.warning("%s: %s: %s", report.actor, caution.field, caution.message)
         _log.log(logging.INFO if report.well else logging.ERROR, "%s", report.headline)
         if exec_properties.get(FAIL_PIPELINE) and not report.well:
             raise CleaningFailed(report.headline)

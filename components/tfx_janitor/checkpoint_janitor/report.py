@@ -11,9 +11,10 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from tfx_janitor.deletion.act import COLLECTED, Outcome
+from tfx_janitor.policy.file import Problem
 from tfx_janitor.report.documents import outcomes_document
 from tfx_janitor.report.orphans import orphan_lines, orphan_totals
-from tfx_janitor.report.plan_view import listing
+from tfx_janitor.report.plan_view import caution_lines, listing
 from tfx_janitor.report.sentences import totals
 from tfx_janitor.report.tables import checkpoint_table, decision_table, outcome_table, summary_lines
 from tfx_janitor.report.text import count, printable, second, size
@@ -71,6 +72,11 @@ class Report:
         return self.reason or next(failed, "")
 
     @property
+    def cautions(self) -> tuple[Problem, ...]:
+        """What came to nothing while the plan was made."""
+        return () if self.plan is None else self.plan.cautions
+
+    @property
     def headline(self) -> str:
         """One line."""
         if self.status != "done":
@@ -84,7 +90,12 @@ class Report:
         plan_id = None if self.plan is None else self.plan.id
         metadata = "" if self.plan is None else self.plan.metadata
         document = outcomes_document(
-            "gc", self.outcomes, metadata=metadata, now_ms=self.now_ms, plan_id=plan_id
+            "gc",
+            self.outcomes,
+            metadata=metadata,
+            now_ms=self.now_ms,
+            plan_id=plan_id,
+            cautions=self.cautions,
         )
         own = {"schema": SCHEMA, "actor": self.actor, "status": self.status, "reason": self.reason}
         return {**document, **own}
@@ -114,6 +125,7 @@ class Report:
             parts += [Text(), *orphan_lines(orphans or (), _MOST)]
             parts += [] if orphans is None else [Text(orphan_totals(orphans))]
             parts += summary_lines(self.plan)
+            parts += caution_lines(self.cautions)
         return parts
 
     def _types(self) -> dict[int, str]:

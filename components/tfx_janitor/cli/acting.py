@@ -27,6 +27,7 @@ from tfx_janitor.cli.options import (
     is_id,
 )
 from tfx_janitor.cli.printing import print_json, show
+from tfx_janitor.cli.saying import say
 from tfx_janitor.cli.site import opened, read_plan, read_policy
 from tfx_janitor.cli.stopping import stoppable
 from tfx_janitor.cli.usage import CommandInPlainWords
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from tfx_janitor.deletion.act import Outcome
     from tfx_janitor.deletion.site import Site
+    from tfx_janitor.policy.file import Problem
 
 _CHUNK = 1000
 _STOPPING = "tfx-janitor.stopping"
@@ -132,7 +134,20 @@ def gc(
             seen.outcomes = outcomes = collected.outcomes
             names = names_of(site.store, outcomes)
             hints = [] if format is Format.JSON else _waiting(site)
-        tell("gc", site, outcomes, names, format, plan_id=plan.id, hints=hints, refused=collected.refused)
+        # Of a job in cron nobody reads the tables; what stands on standard error is mailed, or logged.
+        for one in plan.cautions:
+            say(f"{policy}: {one.field}: {one.message}", "warning", field=one.field)
+        tell(
+            "gc",
+            site,
+            outcomes,
+            names,
+            format,
+            plan_id=plan.id,
+            hints=hints,
+            refused=collected.refused,
+            cautions=plan.cautions,
+        )
 
 
 def restore(
@@ -225,6 +240,7 @@ def tell(
     plan_id: str | None = None,
     hints: Sequence[str] = (),
     refused: Refused | None = None,
+    cautions: Sequence[Problem] = (),
 ) -> None:
     """Tells what became of the items, and ends the command."""
     from tfx_janitor.deletion.act import NOT_BEGUN
@@ -232,7 +248,17 @@ def tell(
     stopped = any(outcome.detail == NOT_BEGUN for outcome in outcomes)
     left = Stopped("stopped; the next run goes on with what was not begun") if stopped else None
     because = refused or left
-    _show(act, site, outcomes, names, format, plan_id=plan_id, hints=hints, because=because)
+    _show(
+        act,
+        site,
+        outcomes,
+        names,
+        format,
+        plan_id=plan_id,
+        hints=hints,
+        because=because,
+        cautions=cautions,
+    )
     if because is not None:
         raise because
     finish(all(outcome.well for outcome in outcomes))
@@ -248,6 +274,7 @@ def _show(
     plan_id: str | None = None,
     hints: Sequence[str] = (),
     because: Exception | None = None,
+    cautions: Sequence[Problem] = (),
 ) -> None:
     """Shows what became of the items; `because` tells why that is not all."""
     from tfx_janitor.report.documents import outcomes_document
@@ -264,6 +291,7 @@ def _show(
                 plan_id=plan_id,
                 refused=str(because) if refused else None,
                 stopped=None if because is None or refused else str(because),
+                cautions=cautions,
             )
         )
     elif outcomes:

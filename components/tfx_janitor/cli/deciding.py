@@ -72,7 +72,6 @@ def plan(
     from tfx_janitor.cli import what_if
     from tfx_janitor.deletion import acts
     from tfx_janitor.report.plan_view import MOST, caution_lines, listing, plan_lines
-    from tfx_janitor.survey.cautions import cautions_here
 
     if explain_policy:
         if out is not None or compare is not None or replay:
@@ -90,7 +89,6 @@ def plan(
         snapshot = site.read()
         replays = what_if.replays(site, snapshot, policies) if replay else {}
         plans = {} if replay else what_if.plans(site, snapshot, policies, measure_all=sizes is Sizes.ALL)
-        cautions = () if replay or compare else cautions_here(site.case(snapshot, policies[policy]))
         known = acts.read(site.store, damaged=True)
     if replay:
         what_if.tell_replays(replays, format, metadata=site.metadata, list_all=list_all)
@@ -102,11 +100,12 @@ def plan(
         what_if.tell_comparison(plans, format, list_all=list_all)
         return
     if format is Format.JSON:
-        print_pieces(made.to_json(cautions))
+        print_pieces(made.to_json(cautioning=True))
         return
     found = listing(made, None if list_all else MOST)
     next_step = _next_step(made, known, out, called(ctx, made.metadata))
-    show(*plan_lines(made, found), *caution_lines(cautions), *([""] if cautions else ()), *next_step)
+    cautions = [*caution_lines(made.cautions), ""] if made.cautions else []
+    show(*plan_lines(made, found), *cautions, *next_step)
 
 
 def explain(

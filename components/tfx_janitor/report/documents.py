@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfx_janitor.lineage.snapshot import Pin
 from tfx_janitor.payload.verification import Level, Verification
+from tfx_janitor.policy.file import Problem
 from tfx_janitor.report.explanation import plans_of
 from tfx_janitor.retention.plan import CheckpointDecision
 from tfx_janitor.retention.timestamps import to_iso
@@ -29,12 +30,13 @@ def outcomes_document(
     plan_id: str | None = None,
     refused: str | None = None,
     stopped: str | None = None,
+    cautions: Sequence[Problem] = (),
 ) -> dict[str, Any]:
     """What a command did: `apply`, `purge`, `gc` or `restore`.
 
     The summary counts the items by what became of them; `well` is false if any failed or was skipped
     (but for what another janitor did meanwhile), if the plan was refused by a limit, or if it was stopped
-    before all was done.
+    before all was done. Only who makes a plan of its own has cautions.
     """
     return {
         "schema": "tfx-janitor/outcomes/v1",
@@ -44,6 +46,7 @@ def outcomes_document(
         "plan_id": plan_id,
         "refused": refused,
         "stopped": stopped,
+        "cautions": [one.to_dict() for one in cautions],
         "outcomes": [_outcome(outcome) for outcome in outcomes],
         "summary": {
             "items": len(outcomes),

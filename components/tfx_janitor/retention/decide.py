@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from tfx_janitor.lineage.snapshot import ArtifactState, state_name
+from tfx_janitor.policy.file import Problem
 from tfx_janitor.policy.rules import CheckpointRule
 from tfx_janitor.retention import holds
 from tfx_janitor.retention.case import Case
@@ -30,6 +31,7 @@ def decide(
     metadata: str,
     created_ms: int,
     orphans: tuple[Orphan, ...] | None = None,
+    cautions: tuple[Problem, ...] = (),
 ) -> Plan:
     """Writes the verdicts down.
 
@@ -37,6 +39,7 @@ def decide(
       metadata: URL of the store, without password.
       created_ms: the clock's reading, for the record only.
       orphans: verdicts on directories that no artifact claims, if the policy asks for them.
+      cautions: what is to be told beside the verdicts.
     """
     case = settlement.nomination.case
     return Plan(
@@ -47,6 +50,7 @@ def decide(
         summary=_summary(settlement),
         source=lambda: (decision_of(settlement, row) for row in case.governed),
         orphans=orphans,
+        cautions=cautions,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -283,6 +283,8 @@ class Plan:
       policy: canonical dict of the policy.
       orphans: directories that no artifact claims, by execution and path; None if the policy says nothing of
         them, which is part of the id as well.
+      cautions: what came to nothing while it was made, for who reads it now; no part of the id, and not
+        written down with it.
     """
 
     created_ms: int
@@ -293,6 +295,7 @@ class Plan:
     source: DecisionSource = field(repr=False, compare=False)
     id: str = ""
     orphans: tuple[Orphan, ...] | None = None
+    cautions: tuple[Problem, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -322,11 +325,11 @@ class Plan:
         """The verdict on one artifact, or None if no rule governs it."""
         return next((d for d in self.decisions if d.artifact_id == artifact_id), None)
 
-    def to_json(self, cautions: Sequence[Problem] | None = None) -> Iterator[str]:
+    def to_json(self, *, cautioning: bool = False) -> Iterator[str]:
         """The plan as pieces of one JSON document, one decision a line, ends with a newline.
 
         Args:
-          cautions: what else is to be told beside it; no part of the plan.
+          cautioning: tells the cautions as well, which are no part of a plan that is written down.
         """
         head = {
             "schema": SCHEMA,
@@ -335,8 +338,8 @@ class Plan:
             "now": to_iso(self.now_ms),
             **self._content(),
         }
-        if cautions is not None:
-            head["cautions"] = [one.to_dict() for one in cautions]
+        if cautioning:
+            head["cautions"] = [one.to_dict() for one in self.cautions]
         yield json.dumps(head)[:-1] + ', "decisions": ['
         separator = "\n"
         for decision in self.decisions:

@@ -23,6 +23,7 @@ from tfx_janitor.retention.plan import Plan
 from tfx_janitor.retention.settle import nominate, settle, trust_again
 from tfx_janitor.retention.settlement import Nomination, Settlement
 from tfx_janitor.survey import look
+from tfx_janitor.survey.cautions import cautions_here
 from tfx_janitor.survey.crew import Crew, Failed
 from tfx_janitor.survey.orphans import find_orphans
 from tfx_janitor.survey.resolver import Resolver
@@ -47,7 +48,13 @@ def make_plan(
     """
     settlement = judge(case, crew, Level.STRUCTURE, measure_all=measure_all, doubted=doubted)
     orphans = find_orphans(case, crew)
-    return decide(settlement, metadata=metadata, created_ms=created_ms, orphans=orphans)
+    return decide(
+        settlement,
+        metadata=metadata,
+        created_ms=created_ms,
+        orphans=orphans,
+        cautions=cautions_here(case),
+    )
 
 
 def judge(
