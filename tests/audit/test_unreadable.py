@@ -232,3 +232,18 @@ def test_a_look_that_fails_in_a_way_that_nobody_foresaw_is_told(
 def _uris(history: History) -> list[tuple[int, str]]:
     artifacts = history.snapshot().artifacts
     return list(zip(artifacts.id.tolist(), artifacts.uri, strict=True))
+
+
+def test_where_nobody_can_look_for_what_no_artifact_claims(history: History, runs: list[Retraining]) -> None:
+    history.pipeline().run().start_training(steps=(1,))
+    node = runs[0].model.path.parents[1]
+    with closed(node, mode=0o300):  # what artifacts claim in it is found by its name
+        (finding,) = (one for one in found(history, days=15) if one.code == CODE)
+    assert (finding.path, finding.mend) == (str(node), ())
+    assert finding.detail == (
+        f"{node} cannot be read: permission denied, and what no artifact claims may lie there; "
+        "audit as somebody who may"
+    )
+    with closed(node):  # what hides payloads as well is told once
+        (finding,) = (one for one in found(history, days=15) if one.code == CODE)
+    assert finding.path == str(node) and finding.evidence["payloads"] == 6

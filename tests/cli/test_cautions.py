@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tests.builders import History, keep_models
 from tests.cli.conftest import Call
+from tests.deletion.surroundings import closed
+from tfx_janitor.retention.timestamps import to_iso
 
 
 def slipped(history: History, tmp_path: Path) -> Path:
@@ -47,3 +49,23 @@ def test_apply_and_purge_have_no_policy_of_their_own_to_speak_of(on: Call, histo
     on("plan", "--policy", policy, "--out", out)
     for told in (on("apply", out, "--format", "json"), on("purge", "--format", "json")):
         assert (told.code, told.err, told.json["cautions"]) == (0, "", [])
+
+
+def test_a_directory_in_which_nobody_can_look_for_orphans_is_told(on: Call, history: History):
+    inception = history.pipeline()
+    inception.retrain()
+    inception.run().start_training(steps=(100,))
+    policy = history.policy_file(rules=[keep_models(last=9)], orphans={"older_than": "14d"})
+    now = ("--now", to_iso(history.later(days=15)))
+    model = inception.root / "Trainer" / "model"
+    words = (
+        f"orphans: {model} cannot be read: permission denied; "
+        "what no artifact claims in it or beside it is passed over"
+    )
+    with closed(model, mode=0o300):
+        planned = on("plan", "--policy", policy, *now)
+        collected = on("gc", "--policy", policy, *now)
+    assert (planned.code, collected.code) == (0, 0)
+    assert f"\nWorth a second look:\n  {words}\n" in planned.out
+    assert collected.err == f"tfx-janitor: {policy}: {words}\n"
+    assert on("gc", "--policy", policy, *now).err == ""

@@ -39,9 +39,9 @@ def found(history: History, crew: Threads | None = None, *, days: float = 15, **
     """What is found some days later."""
     case = {name: fields.pop(name) for name in ("own_execution", "only_pipeline") if name in fields}
     policy = history.policy(**{"orphans": {"older_than": "14d"}, **fields})
-    orphans = find_orphans(history.case(policy, now_ms=history.later(days=days), **case), crew or Threads(2))
-    assert orphans is not None
-    return list(orphans)
+    search = find_orphans(history.case(policy, now_ms=history.later(days=days), **case), crew or Threads(2))
+    assert search is not None
+    return list(search.orphans)
 
 
 def verdicts(orphans: Sequence[Orphan]) -> dict[str, str]:
@@ -217,8 +217,12 @@ def test_a_run_that_began_since_the_store_was_read_is_no_other_store(history: Hi
     died = crashed(history)
     case = history.case(history.policy(orphans={"older_than": "14d"}), now_ms=history.later(days=15))
     history.pipeline("inception").run().start_training(steps=(1,))
-    orphans = find_orphans(case, Threads(2)) or ()
-    assert verdicts(orphans) == {f"Trainer/model/{died}": "delete", f"Trainer/model_run/{died}": "delete"}
+    search = find_orphans(case, Threads(2))
+    assert search is not None
+    assert verdicts(search.orphans) == {
+        f"Trainer/model/{died}": "delete",
+        f"Trainer/model_run/{died}": "delete",
+    }
 
 
 def test_a_store_that_counts_from_1_again_takes_no_older_directory_for_its_own(history: History):

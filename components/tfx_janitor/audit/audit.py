@@ -52,13 +52,14 @@ def audit(site: Site, policy: RetentionPolicy, level: Level, *, snapshot: Snapsh
     marks = artifact_marks(known)
     case = site.case(snapshot, policy)
     seen = of_payloads.look(case, site.crew, level)
+    searched = of_payloads.search(case, site.crew)
     found = [
         *of_lineage.stale_executions(case),
         *of_lineage.dangling_references(case),
         *of_lineage.stuck_marks(case, marks, held_marks(site, snapshot, marks)),
         *of_payloads.absences(case, seen, marks),
         *of_payloads.remains(case, seen, site.crew, marks),
-        *of_payloads.orphans(case, site.crew, orphan_marks(known)),
+        *of_payloads.orphans(case, searched, site.crew, orphan_marks(known)),
         *of_payloads.incomplete(case, seen),
         *of_payloads.damaged_models(case, seen),
         *of_payloads.broken_checkpoints(case, seen),
@@ -69,6 +70,7 @@ def audit(site: Site, policy: RetentionPolicy, level: Level, *, snapshot: Snapsh
     found += of_serving.findings(case, served)
     refused = [*of_payloads.refusals(case, seen, site.crew), *of_serving.refusals(case, served, site.crew)]
     found += refusals.findings(refused)
+    found += of_payloads.unsearched(searched, refused)
     found.sort(key=lambda finding: finding.order)
     artifacts, executions = _looked_at(case)
     return Audit(tuple(found), artifacts, executions, level)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tfx_janitor.payload import checkpoints, filesystem, models, saved_model
 from tfx_janitor.payload.checkpoint_state import FILE, StateError
 from tfx_janitor.payload.places import resolve
-from tfx_janitor.payload.presence import is_missing
+from tfx_janitor.payload.presence import Unread, is_missing, on_the_way
 from tfx_janitor.payload.verification import Damage, Level, Verification
 from tfx_janitor.survey.look import ModelOrder
 
@@ -30,27 +30,6 @@ class Presence:
     mounted: bool
     is_directory: bool
     filled: tuple[tuple[str, bool], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """What keeps a payload from being looked at.
-
-    Attributes:
-      path: absolute, of what cannot be read: in the payload, or around it.
-      problem: as the end of a sentence about it.
-    """
-
-    path: str
-    problem: str
-
-    @property
-    def forbidden(self) -> bool:
-        """Whether somebody else may read it."""
-        return self.problem == filesystem.reason(PermissionError())
-
-    def __str__(self) -> str:
-        return f"{self.path} {self.problem}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +86,10 @@ def _is_filled(entry: os.DirEntry[str]) -> bool:
 def obstacle(uri: str) -> Unread | None:
     """The first thing that cannot be read on the way to a payload, or else in it; None if there is none."""
     path = resolve(uri).path
-    parts = path.split("/")
-    for depth in range(2, len(parts) + 1):
-        way = "/".join(parts[:depth])
-        try:
-            os.lstat(way)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except PermissionError as error:  # it is the directory that one may not search
-            return Unread(os.path.dirname(way), filesystem.reason(error))
-        except OSError as error:
-            return Unread(way, filesystem.reason(error))
+    if (barrier := on_the_way(path)) is not None:
+        return barrier
+    if is_missing(path):
+        return None
     if not os.path.isdir(path):
         return _closed(path)
     try:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from tfx_janitor.audit import looks
 from tfx_janitor.audit.finding import Finding
-from tfx_janitor.audit.looks import CheckpointProblem, Presence, Unread
+from tfx_janitor.audit.looks import CheckpointProblem, Presence
 from tfx_janitor.audit.of_lineage import PATIENCE
 from tfx_janitor.audit.refusals import Refusal
 from tfx_janitor.deletion.marks import ArtifactMark
@@ -19,13 +19,14 @@ from tfx_janitor.deletion.orphan_marks import OrphanMark
 from tfx_janitor.lineage.snapshot import ArtifactState
 from tfx_janitor.payload.checkpoint_state import FILE
 from tfx_janitor.payload.places import Place, PlaceError, unfollowed
+from tfx_janitor.payload.presence import Unread
 from tfx_janitor.payload.verification import Damage, Level, Verification
 from tfx_janitor.policy.schema import Orphans
 from tfx_janitor.retention.case import MODEL, MODEL_RUN, PRESENT, PUSHED_MODEL, Case
 from tfx_janitor.retention.timestamps import to_ms
 from tfx_janitor.survey.crew import Crew, Failed
 from tfx_janitor.survey.look import ModelOrder
-from tfx_janitor.survey.orphans import find_orphans
+from tfx_janitor.survey.orphans import Search, find_orphans
 
 ORPHANED_AFTER = timedelta(days=14)
 """What counts as an orphan where the policy does not say it."""
@@ -147,7 +148,33 @@ def _ways_to(path: str) -> Iterator[str]:
         yield path
 
 
-def orphans(case: Case, crew: Crew, marks: Sequence[OrphanMark]) -> Iterator[Finding]:
+def search(case: Case, crew: Crew) -> Search:
+    """Looks for directories that no artifact claims, also where the policy asks for none."""
+    if case.policy.orphans is None:
+        policy = case.policy.model_copy(update={"orphans": Orphans(older_than=ORPHANED_AFTER)})
+        case = dataclasses.replace(case, policy=policy)
+    return find_orphans(case, crew) or Search()
+
+
+def unsearched(searched: Search, refused: Iterable[Refusal]) -> Iterator[Finding]:
+    """Directories in which nobody could look for such.
+
+    Args:
+      refused: what findings tell already; the same obstacle is told once.
+    """
+    told = {refusal.unread.path for refusal in refused}
+    for unread in searched.unread:
+        if unread.path not in told:
+            advice = "; audit as somebody who may" if unread.forbidden else ""
+            yield Finding(
+                "unreadable-payload",
+                f"{unread}, and what no artifact claims may lie there{advice}",
+                path=unread.path,
+                evidence={"problem": unread.problem, "unread": unread.path},
+            )
+
+
+def orphans(case: Case, searched: Search, crew: Crew, marks: Sequence[OrphanMark]) -> Iterator[Finding]:
     """Directories that no artifact claims, of executions that are over or dead.
 
     What is marked, as it was marked, is on its way out; unless no purge came.
@@ -155,10 +182,7 @@ def orphans(case: Case, crew: Crew, marks: Sequence[OrphanMark]) -> Iterator[Fin
     overdue = case.now_ms - to_ms(PATIENCE)
     waiting = {mark.orphan.content for mark in marks if not mark.act.is_due(overdue)}
     asked = case.policy.orphans
-    if asked is None:
-        policy = case.policy.model_copy(update={"orphans": Orphans(older_than=ORPHANED_AFTER)})
-        case = dataclasses.replace(case, policy=policy)
-    found = find_orphans(case, crew) or ()
+    found = searched.orphans
     unknown = [orphan for orphan in found if orphan.verdict == "unknown"]
     obstacles = crew.run("find what cannot be read", looks.obstacle, [orphan.path for orphan in unknown])
     for orphan, obstacle in zip(unknown, obstacles, strict=True):

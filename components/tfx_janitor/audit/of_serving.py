@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from tfx_janitor.audit import looks
 from tfx_janitor.audit.finding import Finding
-from tfx_janitor.audit.looks import Unread
 from tfx_janitor.audit.of_lineage import Unblessed, unblessed_pushes
 from tfx_janitor.audit.of_payloads import kind_of_damage, told, untold
 from tfx_janitor.audit.refusals import Refusal
@@ -19,7 +18,7 @@ from tfx_janitor.lineage.snapshot import ArtifactState
 from tfx_janitor.payload import saved_model
 from tfx_janitor.payload.filesystem import reason
 from tfx_janitor.payload.places import Place, PlaceError, resolve
-from tfx_janitor.payload.presence import is_missing
+from tfx_janitor.payload.presence import Unread, is_missing
 from tfx_janitor.payload.verification import Level, Verification
 from tfx_janitor.retention.case import PRESENT, PUSHED_MODEL, Case
 from tfx_janitor.survey.crew import Crew, Failed

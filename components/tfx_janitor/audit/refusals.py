@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tfx_janitor.audit.finding import Finding
-from tfx_janitor.audit.looks import Unread
+from tfx_janitor.payload.presence import Unread
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,8 @@ def _explain_orphan(site: Site, rules: RetentionPolicy, name: str, format: Expla
     from tfx_janitor.survey.orphans import find_orphans
 
     path = spelled(name)
-    found = find_orphans(site.case(site.read(), rules), site.crew) or ()
+    search = find_orphans(site.case(site.read(), rules), site.crew)
+    found = () if search is None else search.orphans
     orphan = next((o for o in found if path == o.path or path.startswith(f"{o.path}/")), None)
     if orphan is None:
         return False

@@ -34,11 +34,11 @@ from tfx_janitor.deletion.second_judgement import SecondJudgement
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.lineage.snapshot import Snapshot
 from tfx_janitor.payload.places import Place
-from tfx_janitor.payload.presence import is_missing
+from tfx_janitor.payload.presence import Unread, is_missing
 from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.plan import Orphan
 from tfx_janitor.survey.crew import Failed
-from tfx_janitor.survey.orphans import find_orphans, look_into
+from tfx_janitor.survey.orphans import Search, find_orphans, look_into
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class _SecondLook:
 
     def __init__(self, site: Site, snapshot: Snapshot, judges: SecondJudgement) -> None:
         self._site, self._snapshot, self._judges = site, snapshot, judges
-        self._by_digest: dict[str, Mapping[str, Orphan]] = {}
+        self._by_digest: dict[str, tuple[Search, Mapping[str, Orphan]]] = {}
 
     def fate(self, mark: OrphanMark) -> _Fate:
         path = mark.orphan.path
@@ -171,7 +171,9 @@ class _SecondLook:
         marking, *in_force = self._judges.policies(mark.act)
         heard = [policy for policy in in_force if self._judges.has_a_say_on(policy, path)]
         for policy in (marking, *heard):
-            now = self._orphans(policy).get(path)
+            now, obstacle = self._found(policy, path)
+            if now is None and obstacle is not None:
+                return _Fate(mark, "wait", "skipped", str(obstacle))
             if now is None:
                 detail = f"execution {mark.orphan.execution} or an artifact claims it now"
                 return _Fate(mark, "close", "rescued", detail)
@@ -184,11 +186,13 @@ class _SecondLook:
                 return _Fate(mark, "close", *_CHANGED)
         return _Fate(mark, "remove" if heard == in_force else "wait")
 
-    def _orphans(self, policy: RetentionPolicy) -> Mapping[str, Orphan]:
+    def _found(self, policy: RetentionPolicy, path: str) -> tuple[Orphan | None, Unread | None]:
+        """The verdict on a directory, if it is found anew; else what kept this from looking, if any."""
         if policy.digest not in self._by_digest:
-            found = find_orphans(self._site.case(self._snapshot, policy), self._site.scouts)
-            self._by_digest[policy.digest] = {orphan.path: orphan for orphan in found or ()}
-        return self._by_digest[policy.digest]
+            search = find_orphans(self._site.case(self._snapshot, policy), self._site.scouts) or Search()
+            self._by_digest[policy.digest] = search, {orphan.path: orphan for orphan in search.orphans}
+        search, orphans = self._by_digest[policy.digest]
+        return orphans.get(path), search.why_not(path)
 
 
 _CHANGED = ("skipped", "it changed since it was marked")

@@ -14,7 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tfx_janitor.errors import JanitorError
+from tfx_janitor.payload.filesystem import reason
 from tfx_janitor.payload.places import Place, PlaceError, resolve
+from tfx_janitor.payload.presence import Unread, on_the_way
+from tfx_janitor.policy.file import Problem
 from tfx_janitor.retention.case import PUSHED_MODEL, Case
 from tfx_janitor.retention.orphans import Contents, LaidOut, claimed, homes, judge, outputs, suspects
 from tfx_janitor.retention.plan import Orphan
@@ -34,6 +37,40 @@ _DIGITS = 18
 """An MLMD id has no more."""
 
 
+PassedOver = tuple[tuple[str, Unread], ...]
+"""Directories of nodes, each with what kept one from seeing all that lies in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a look for directories that no artifact claims came to.
+
+    Attributes:
+      orphans: the verdicts.
+      passed_over: nothing of these nodes is judged, for the directories of an execution go together or not at
+        all.
+    """
+
+    orphans: tuple[Orphan, ...] = ()
+    passed_over: PassedOver = ()
+
+    @property
+    def unread(self) -> tuple[Unread, ...]:
+        """What cannot be read, once each."""
+        found = {unread.path: unread for _, unread in self.passed_over}
+        return tuple(found[path] for path in sorted(found))
+
+    def why_not(self, path: str) -> Unread | None:
+        """What kept it from judging a directory, if it passed over the node's."""
+        return next((why for node, why in self.passed_over if path.startswith(f"{node}/")), None)
+
+    @property
+    def cautions(self) -> tuple[Problem, ...]:
+        """What of this a person should hear."""
+        told = "what no artifact claims in it or beside it is passed over"
+        return tuple(Problem(f"{one}; {told}", ("orphans",)) for one in self.unread)
+
+
 @dataclass(frozen=True, slots=True)
 class NodeOrder:
     """A node's directory, as an absolute path without links."""
@@ -49,29 +86,39 @@ class Numbered:
     working: tuple[int, ...]
 
 
-def find_orphans(case: Case, crew: Crew) -> tuple[Orphan, ...] | None:
-    """Verdicts on all directories that no artifact claims; None if the policy asks for none."""
+def find_orphans(case: Case, crew: Crew) -> Search | None:
+    """Looks for all directories that no artifact claims; None if the policy asks for none."""
     if case.policy.orphans is None:
         return None
-    directories = _laid_out(case, suspects(case), crew)
+    directories, passed_over = _laid_out(case, suspects(case), crew)
     claims = _claims(case, [directory.path for directory in directories])
     paths = [directory.path for directory in directories if directory.path not in claims]
     answers = dict(zip(paths, crew.run("look into orphans", look_into, paths), strict=True))
-    return judge(
+    orphans = judge(
         case,
         directories,
         contents={path: found for path, found in answers.items() if not isinstance(found, Failed)},
         unreadable={path: found.error for path, found in answers.items() if isinstance(found, Failed)},
         claims=claims,
     )
+    return Search(orphans, passed_over)
 
 
-def list_numbered(order: NodeOrder) -> Numbered:
-    """What TFX laid out for a node. Links and what has other names are passed over.
+def list_numbered(order: NodeOrder) -> Numbered | Unread:
+    """What TFX laid out for a node, or what keeps one from seeing all of it.
 
-    Raises:
-      OSError: a directory cannot be listed.
+    Links and what has other names are passed over.
     """
+    try:
+        return _list_numbered(order)
+    except (FileNotFoundError, NotADirectoryError):  # it has gone since
+        return Numbered((), ())
+    except OSError as error:
+        path = os.path.normpath(error.filename or order.path)
+        return on_the_way(path) or Unread(path, reason(error))
+
+
+def _list_numbered(order: NodeOrder) -> Numbered:
     outputs = tuple(
         (name, _numbers(os.path.join(order.path, name)))
         for name in _directories(order.path)
@@ -113,8 +160,8 @@ def look_into(path: str) -> Contents:
     return Contents(top.st_ino, oldest // _MS, -(-newest // _MS), size, files)
 
 
-def _laid_out(case: Case, rows: Sequence[int], crew: Crew) -> list[LaidOut]:
-    """The directories of these executions, as far as they are there."""
+def _laid_out(case: Case, rows: Sequence[int], crew: Crew) -> tuple[list[LaidOut], PassedOver]:
+    """The directories of these executions, as far as they are there, and the nodes that are passed over."""
     executions = case.snapshot.executions
     suspected: dict[tuple[str, int], dict[int, int]] = defaultdict(dict)
     by_pipeline = _homes(case, {int(executions.pipeline[row]) for row in rows})
@@ -125,9 +172,13 @@ def _laid_out(case: Case, rows: Sequence[int], crew: Crew) -> list[LaidOut]:
     last = int(executions.id.max(initial=0))
     made = outputs(case.snapshot, {int(executions.type[row]) for row in rows})
     found: list[LaidOut] = []
+    passed_over: list[tuple[str, Unread]] = []
     answers = crew.run("look for orphans", list_numbered, [NodeOrder(path) for path, _ in suspected])
     for ((path, node), here), answer in zip(suspected.items(), answers, strict=True):
         if isinstance(answer, Failed):
+            answer = Unread(path, f"could not be looked at: {answer.error}")
+        if isinstance(answer, Unread):
+            passed_over.append((path, answer))
             continue
         known = set(executions.id[executions.node == node].tolist())
         for output, numbers in answer.outputs:
@@ -141,7 +192,7 @@ def _laid_out(case: Case, rows: Sequence[int], crew: Crew) -> list[LaidOut]:
                     )
         for number in here.keys() & set(answer.working):
             found.append(LaidOut(os.path.join(path, _WORKING, str(number)), here[number], None))
-    return found
+    return found, tuple(passed_over)
 
 
 def _homes(case: Case, pipelines: set[int]) -> dict[int, list[str]]:
@@ -204,7 +255,10 @@ def _numbers(path: str) -> tuple[int, ...]:
 
 
 def _is_directory(path: str) -> bool:
-    return stat.S_ISDIR(os.lstat(path).st_mode) if os.path.lexists(path) else False
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _mounted(path: str) -> str | None:

@@ -47,13 +47,13 @@ def make_plan(
       doubted: as of `judge`.
     """
     settlement = judge(case, crew, Level.STRUCTURE, measure_all=measure_all, doubted=doubted)
-    orphans = find_orphans(case, crew)
+    found = find_orphans(case, crew)
     return decide(
         settlement,
         metadata=metadata,
         created_ms=created_ms,
-        orphans=orphans,
-        cautions=cautions_here(case),
+        orphans=None if found is None else found.orphans,
+        cautions=(*cautions_here(case), *(() if found is None else found.cautions)),
     )
 
 
