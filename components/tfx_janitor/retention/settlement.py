@@ -105,9 +105,11 @@ class Settlement:
         """Models on whose wholeness it depends whether one of these rows goes, or is pruned inside."""
         snapshot = self.nomination.case.snapshot
         runs = (row for row in rows if snapshot.type_of(row) == MODEL_RUN)
-        vouching = {model for run in runs for model in snapshot.siblings(run, MODEL)}
+        siblings = {model for run in runs for model in snapshot.siblings(run, MODEL)}
+        vouching = set(siblings)
         for group, survivors in self.losing_groups():
-            if any(row in rows and row in self.deletions for row in group.rows):
+            # A Model that goes lets its ModelRun go, too; so whoever lets the Model go vouches for both.
+            if any((row in rows or row in siblings) and row in self.deletions for row in group.rows):
                 vouching.update(survivors)
         return vouching
 
