@@ -176,7 +176,8 @@ def test_explain_points_to_the_history_where_it_cannot_tell_more(
         return answer.err
 
     pointer = (
-        f"; `tfx-janitor history {model_run}` tells what was done to the directory that no artifact claimed"
+        f"; `tfx-janitor --metadata {history.url} history {model_run}` tells what was done to the directory "
+        "that no artifact claimed"
     )
     earlier = refused("--policy", policy, "--at", fifteen_days)
     assert "no artifact of the store lies at or around" in earlier and earlier.endswith(f"{pointer}\n")
@@ -194,7 +195,7 @@ def test_explain_does_not_call_deleted_what_was_taken_back(
     assert on("restore", model_run).code == 0
     rmtree(model_run)  # by somebody else
     answer = on("explain", model_run, "--policy", policy)
-    assert answer.code == 2 and f"`tfx-janitor history {model_run}` tells" in answer.err
+    assert answer.code == 2 and f" history {model_run}` tells" in answer.err
 
 
 def test_marked_restored_and_purged_from_the_command_line(

@@ -124,7 +124,7 @@ class TestWithdraw:
     def test_the_newest_stays(self, on: Call, runs: list[Retraining]) -> None:
         answer = on("withdraw", base_of(runs[0]), runs[2].push.destination.name, "--reason", "a mistake")
         assert answer.code == 2
-        assert "tfx-janitor rollback" in answer.err
+        assert " rollback`, or push a new one" in answer.err
         assert runs[2].push.destination.exists()
 
     def test_a_server_that_does_not_answer_may_have_it_loaded(self, on: Call, runs: list[Retraining]) -> None:
@@ -160,7 +160,8 @@ class TestWithdraw:
         put_back(choice, execution=Execution(), now_ms=history.now_ms, level=Depth.CHECKSUMS)
         answer = on("withdraw", base, number, "--reason", "old")
         assert answer.code == 2
-        assert f"`tfx-janitor adopt {base} {number + 2}` first" in answer.err
+        adopt = f"tfx-janitor --metadata {history.url} adopt {base} {number + 2}"
+        assert f"`{adopt}` first" in answer.err
         assert on("adopt", base, number + 2, "--reason", "put back by the pusher").code == 0
         assert on("withdraw", base, number, "--reason", "old").code == 0
         assert "served at" in on("explain", runs[1].model.id, "--policy", policy).out

@@ -15,6 +15,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from tfx_janitor.cli.options import completed
 from tfx_janitor.cli.saying import lead_nowhere, say, says_json
 from tfx_janitor.cli.usage import in_plain_words
 from tfx_janitor.errors import JanitorError
@@ -121,12 +122,13 @@ def _answering(ctx: Any) -> Iterator[None]:
     except BrokenPipeError as error:
         raise typer.Exit(code_of(error)) from None
     except (JanitorError, OutputError) as error:
-        raise _exit(ctx, error, str(error)) from None
+        raise _exit(ctx, error, completed(ctx, str(error))) from None
     # The outermost boundary of the program: whatever arrives here has no other reader than the user.
     except Exception as error:
         if _is_for_the_parser(error):
             _say_where(ctx, error)
             in_plain_words(error)
+            _complete(ctx, error)
             if says_json() and (usage := _usage(error)) is not None:
                 raise _exit(ctx, error, usage) from None
             raise
@@ -176,6 +178,12 @@ def _say_where(ctx: Any, error: Any) -> None:
     if ctx.invoked_subcommand and any(name in parameter.opts for parameter in ctx.command.params):
         place = f"tfx-janitor {name} ... {ctx.invoked_subcommand} ..."
         error.message, error.possibilities = f"{name} stands before the command, as in {place}", None
+
+
+def _complete(ctx: Any, error: Any) -> None:
+    """Has the parser name the store in the commands that it names."""
+    if isinstance(getattr(error, "message", None), str):
+        error.message = completed(ctx, error.message)
 
 
 def _usage(error: Exception) -> str | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import enum
+import shlex
 from datetime import timedelta
 from typing import Annotated, TypeVar
 
 import typer
 
-from tfx_janitor.cli.saying import in_json
+from tfx_janitor.cli.saying import NAME, in_json
 from tfx_janitor.errors import JanitorError
 
 
@@ -116,9 +117,30 @@ def called(ctx: typer.Context, metadata: str) -> tuple[str, ...]:
     Args:
       metadata: the store's URL, without password.
     """
+    return (NAME, "--metadata", metadata) if _names_a_store(ctx) else (NAME,)
+
+
+def completed(ctx: typer.Context, message: str) -> str:
+    """A message whose commands, written `tfx-janitor history`, are on the same store as this one.
+
+    Who raised it knows no command line, so it is completed where it is told. A URL that is not understood is
+    left out: what stands in it may be a password.
+    """
+    if f"`{NAME} " not in message or not _names_a_store(ctx):
+        return message
+    from tfx_janitor.lineage.connection import StoreError, url_named
+
+    try:
+        program = called(ctx, url_named(ctx.find_root().obj))
+    except (StoreError, ValueError):
+        return message
+    return message.replace(f"`{NAME} ", f"`{shlex.join(program)} ")
+
+
+def _names_a_store(ctx: typer.Context) -> bool:
+    """Whether an option does, and not the environment."""
     source = ctx.find_root().get_parameter_source("metadata")
-    named = source is not None and source.name == "COMMANDLINE"
-    return ("tfx-janitor", "--metadata", metadata) if named else ("tfx-janitor",)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def duration(value: str) -> timedelta:

@@ -48,6 +48,15 @@ def open_url(url: str | None, *, readonly: bool) -> tuple[MetadataStore, str]:
     return open_config(config, readonly=readonly), url_of(config)
 
 
+def url_named(url: str) -> str:
+    """The normal form of a URL, without a password, whether a store is there or not.
+
+    Raises:
+      StoreError: it is not understood.
+    """
+    return url_of(_config_of(url))
+
+
 def name_of(url: str | None) -> str:
     """The name of the store at a URL, whether it opens or not; of a URL that is not understood, its scheme.
 
@@ -55,7 +64,7 @@ def name_of(url: str | None) -> str:
     """
     url = url or os.environ.get(ENVIRONMENT) or ""
     try:
-        return url_of(_config_of(url))
+        return url_named(url)
     except (StoreError, ValueError):
         scheme, separator, _ = url.partition("://")
         return f"{scheme}://..." if separator else ""
