@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,28 @@ def test_the_version_just_pushed_is_no_surplus_even_if_another_is_newer() -> Non
 
 def test_a_version_in_use_is_no_surplus() -> None:
     assert _numbers(versions.surplus(_standing(7, 8, 9, 10), 1, pushed=10, in_use=lambda n: n == 8)) == [7, 9]
+
+
+def test_what_to_do_about_a_record_that_is_cut_can_be_pasted(tmp_path: Path) -> None:
+    base = tmp_path / "it's served"
+    for name in ("7", "1700000004", ".tfx-janitor-push"):
+        (base / name).mkdir(parents=True)
+    record = base / ".tfx-janitor-push" / "versions.json"
+    record.touch()
+    with pytest.raises(PushError) as refused:
+        versions.read_highest(str(record))
+    told = str(refused.value)
+    assert f"The highest that stands in {base} is 1700000004; `tfx-janitor lineage --served " in told
+    command = told.partition("If none was: ")[2].removesuffix(" (else with that number)")
+    subprocess.run(["sh", "-c", command], check=True)
+    assert versions.read_highest(str(record)) == 1700000004
+
+
+def test_a_record_that_is_no_text_is_refused_all_the_same(tmp_path: Path) -> None:
+    record = tmp_path / "versions.json"
+    record.write_bytes(b"\xff\x00\xfe")
+    with pytest.raises(PushError, match="If none was: echo"):
+        versions.read_highest(str(record))
 
 
 def test_the_highest_number_is_remembered(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import enum
 import json
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -118,11 +119,14 @@ def surplus(
 def read_highest(record: str) -> int:
     """Returns the highest number ever used according to the record file, 0 without one.
 
+    Args:
+      record: `<base>/<corner>/versions.json`.
+
     Raises:
-      PushError: the record cannot be understood; guessing could reuse a number.
+      PushError: the record cannot be understood; guessing could reuse a number. It says what to do.
     """
     try:
-        with open(record, encoding="utf-8") as file:
+        with open(record, encoding="utf-8", errors="replace") as file:
             text = file.read()
     except FileNotFoundError:
         return 0
@@ -131,9 +135,14 @@ def read_highest(record: str) -> int:
     except (ValueError, TypeError, KeyError):
         highest = None
     if type(highest) is not int or highest < 0:
+        base = os.path.dirname(os.path.dirname(record))
+        standing = max((version.number for version in taken(base)), default=0)
+        mend = f"echo {shlex.quote(json.dumps({'highest': standing}))} > {shlex.quote(record)}"
         raise PushError(
-            f'expected {{"highest": <number>}} in {record}, got {text[:80]!r}; '
-            "write the highest version number ever pushed there"
+            f'expected {{"highest": <number>}} in {record}, got {text[:80]!r}, and no push may guess which '
+            f"numbers were used. The highest that stands in {base} is {standing}; "
+            f"`tfx-janitor lineage --served {shlex.quote(base)}` tells whether a higher one was pushed and "
+            f"retired. If none was: {mend} (else with that number)"
         )
     return highest
 
