@@ -6,6 +6,7 @@ instructions for SHA-256. A push must not wait for its digest.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -145,9 +146,11 @@ def open_regular(path: str) -> int:
       OSError: it cannot be opened.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise ModelRefused(f"expected a regular file at {path}, and it is none; export the model anew")
+    with contextlib.ExitStack() as opened:
+        opened.callback(os.close, descriptor)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ModelRefused(f"expected a regular file at {path}, and it is none; export the model anew")
+        opened.pop_all()
     return descriptor
 
 

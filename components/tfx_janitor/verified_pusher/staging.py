@@ -102,8 +102,7 @@ def stage(corner: Corner, unsynced: Unsynced) -> Iterator[str]:
     with contextlib.ExitStack() as owned:
         with corner.alone():
             clear_abandoned(corner)
-            name, lock = _take_name(corner)
-            owned.callback(os.close, lock)
+            name = _take_name(corner, owned)
         staged = os.path.join(corner.staging, name)
         try:
             yield staged
@@ -131,14 +130,16 @@ def clear_abandoned(corner: Corner) -> None:
             remove.unlink_files(directory, [os.path.basename(fresh)])
 
 
-def _take_name(corner: Corner) -> tuple[str, int]:
-    """A name in `staging` that nobody has, and the descriptor that holds its lock until it is closed."""
+def _take_name(corner: Corner, owned: contextlib.ExitStack) -> str:
+    """A name in `staging` that nobody has; its lock is held until `owned` is closed."""
     for number in itertools.count(1):
         name = f"stage-{number}"
-        lock = _open_lock(os.path.join(corner.locks, name))
-        if _lock_now(lock) and not os.path.lexists(os.path.join(corner.staging, name)):
-            return name, lock
-        os.close(lock)
+        with contextlib.ExitStack() as tried:
+            lock = _open_lock(os.path.join(corner.locks, name))
+            tried.callback(os.close, lock)
+            if _lock_now(lock) and not os.path.lexists(os.path.join(corner.staging, name)):
+                owned.push(tried.pop_all())
+                return name
     raise AssertionError("there is always one more number")
 
 
