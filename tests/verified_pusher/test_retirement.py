@@ -150,6 +150,12 @@ def test_no_half_removed_version_is_visible_and_the_next_push_finishes(
     assert not (base / remove.TRASH).exists()
 
 
+def test_an_empty_trash_of_a_retirement_that_was_struck_is_cleared_away(base: Path) -> None:
+    (base / remove.TRASH).mkdir(parents=True)
+    retire(base, None)
+    assert not (base / remove.TRASH).exists()
+
+
 def test_what_others_put_into_the_trash_is_not_touched(base: Path) -> None:
     (base / remove.TRASH / "artifact-7").mkdir(parents=True)
     retire(base, None)

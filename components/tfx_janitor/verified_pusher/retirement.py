@@ -192,8 +192,11 @@ def _finish_interrupted(base: str) -> list[str]:
 
 
 def _interrupted(base: str) -> list[str]:
+    """Labels in the trash of removals that were cut short; of an empty trash one that finds nothing there."""
     try:
         names = os.listdir(os.path.join(base, remove.TRASH))
     except OSError:  # no trash, or not ours to read: nothing of ours to finish
         return []
-    return sorted({name.partition("~")[0] for name in names if name.startswith(_LABEL)})
+    # It is empty where one was struck before anything was put into it, or after all of it was gone.
+    found = {name.partition("~")[0] for name in names if name.startswith(_LABEL)}
+    return sorted(found) if names else [_LABEL]
