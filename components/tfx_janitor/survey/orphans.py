@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from tfx_janitor.errors import JanitorError
@@ -57,8 +57,7 @@ class Search:
     @property
     def unread(self) -> tuple[Unread, ...]:
         """What cannot be read, once each."""
-        found = {unread.path: unread for _, unread in self.passed_over}
-        return tuple(found[path] for path in sorted(found))
+        return each_once(unread for _, unread in self.passed_over)
 
     def why_not(self, path: str) -> Unread | None:
         """What kept it from judging a directory, if it passed over the node's."""
@@ -69,6 +68,12 @@ class Search:
         """What of this a person should hear."""
         told = "what no artifact claims in it or beside it is passed over"
         return tuple(Problem(f"{one}; {told}", ("orphans",)) for one in self.unread)
+
+
+def each_once(unread: Iterable[Unread]) -> tuple[Unread, ...]:
+    """One of those at the same path, by path."""
+    found = {one.path: one for one in unread}
+    return tuple(found[path] for path in sorted(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,7 @@ def find_orphans(case: Case, crew: Crew) -> Search | None:
     if case.policy.orphans is None:
         return None
     directories, passed_over = _laid_out(case, suspects(case), crew)
-    claims = _claims(case, [directory.path for directory in directories])
+    claims = claims_on(case, [directory.path for directory in directories])
     paths = [directory.path for directory in directories if directory.path not in claims]
     answers = dict(zip(paths, crew.run("look into orphans", look_into, paths), strict=True))
     orphans = judge(
@@ -163,24 +168,22 @@ def look_into(path: str) -> Contents:
 def _laid_out(case: Case, rows: Sequence[int], crew: Crew) -> tuple[list[LaidOut], PassedOver]:
     """The directories of these executions, as far as they are there, and the nodes that are passed over."""
     executions = case.snapshot.executions
-    suspected: dict[tuple[str, int], dict[int, int]] = defaultdict(dict)
-    by_pipeline = _homes(case, {int(executions.pipeline[row]) for row in rows})
+    suspected: dict[str, dict[int, int]] = defaultdict(dict)
+    nodes: dict[str, int] = {}
+    by_pipeline = homes_in_roots(case, {executions.pipeline_names[executions.pipeline[row]] for row in rows})
     for row in rows:
-        for home in by_pipeline[int(executions.pipeline[row])]:
-            node = int(executions.node[row])
-            suspected[os.path.join(home, executions.node_names[node]), node][int(executions.id[row])] = row
+        node = int(executions.node[row])
+        for home in by_pipeline[executions.pipeline_names[executions.pipeline[row]]]:
+            path = os.path.join(home, executions.node_names[node])
+            nodes[path] = node
+            suspected[path][int(executions.id[row])] = row
     last = int(executions.id.max(initial=0))
     made = outputs(case.snapshot, {int(executions.type[row]) for row in rows})
     found: list[LaidOut] = []
-    passed_over: list[tuple[str, Unread]] = []
-    answers = crew.run("look for orphans", list_numbered, [NodeOrder(path) for path, _ in suspected])
-    for ((path, node), here), answer in zip(suspected.items(), answers, strict=True):
-        if isinstance(answer, Failed):
-            answer = Unread(path, f"could not be looked at: {answer.error}")
-        if isinstance(answer, Unread):
-            passed_over.append((path, answer))
-            continue
-        known = set(executions.id[executions.node == node].tolist())
+    listed, passed_over = list_nodes(list(suspected), crew)
+    for path, answer in listed.items():
+        here = suspected[path]
+        known = set(executions.id[executions.node == nodes[path]].tolist())
         for output, numbers in answer.outputs:
             stranger = next((n for n in numbers if n not in known and not last < n <= last + _SINCE), None)
             for number in here.keys() & set(numbers):
@@ -192,26 +195,40 @@ def _laid_out(case: Case, rows: Sequence[int], crew: Crew) -> tuple[list[LaidOut
                     )
         for number in here.keys() & set(answer.working):
             found.append(LaidOut(os.path.join(path, _WORKING, str(number)), here[number], None))
+    return found, passed_over
+
+
+def list_nodes(paths: Sequence[str], crew: Crew) -> tuple[dict[str, Numbered], PassedOver]:
+    """What TFX laid out for nodes, by the paths of their directories, and those that are passed over."""
+    found: dict[str, Numbered] = {}
+    passed_over: list[tuple[str, Unread]] = []
+    answers = crew.run("look for orphans", list_numbered, [NodeOrder(path) for path in paths])
+    for path, answer in zip(paths, answers, strict=True):
+        if isinstance(answer, Numbered):
+            found[path] = answer
+        elif isinstance(answer, Failed):
+            passed_over.append((path, Unread(path, f"could not be looked at: {answer.error}")))
+        else:
+            passed_over.append((path, answer))
     return found, tuple(passed_over)
 
 
-def _homes(case: Case, pipelines: set[int]) -> dict[int, list[str]]:
+def homes_in_roots(case: Case, pipelines: Collection[str]) -> dict[str, list[str]]:
     """By pipeline, the directories in which its nodes have theirs, as paths without links, inside the roots.
 
     A pipeline that has made nothing yet has none: nothing tells where it writes.
     """
-    names = {number: case.snapshot.executions.pipeline_names[number] for number in pipelines}
-    told = homes(case.snapshot, set(names.values()))
+    told = homes(case.snapshot, pipelines)
     roots = [resolve(root) for root in case.policy.roots]
-    found: dict[int, list[str]] = {}
-    for number, name in names.items():
+    found: dict[str, list[str]] = {}
+    for name in pipelines:
         places: set[Place] = set()
         for uri in told.get(name, ()):
             try:
                 places.add(resolve(uri))
             except PlaceError:
                 continue
-        found[number] = sorted(
+        found[name] = sorted(
             place.path
             for place in places
             if place.local and any(root == place or root.contains(place) for root in roots)
@@ -219,7 +236,8 @@ def _homes(case: Case, pipelines: set[int]) -> dict[int, list[str]]:
     return found
 
 
-def _claims(case: Case, paths: Sequence[str]) -> dict[str, int]:
+def claims_on(case: Case, paths: Sequence[str]) -> dict[str, int]:
+    """Which of these directories artifacts claim, or what was pushed; by path the row of one that does."""
     if not paths:
         return {}
     snapshot = case.snapshot
