@@ -339,6 +339,14 @@ def test_a_directory_that_is_marked_is_on_its_way_out(history: History, runs: li
     assert set(codes(found(history, policy, days=48))) == {"orphan-directory"}
 
 
+def test_a_directory_of_an_execution_that_nobody_knows(history: History, runs: list[Retraining]) -> None:
+    stranger = runs[0].model.path.parent / "4711"
+    write_saved_model(stranger / "Format-Serving")
+    (finding,) = found(history)
+    assert (finding.code, finding.path) == ("unaccounted-directory", str(stranger.parent))
+    assert finding.bytes > 0 and finding.mend == ()
+
+
 def test_what_was_discarded_and_is_held_is_not_stuck(history: History, runs: list[Retraining]) -> None:
     policy = history.policy(rules=[keep_models(last=9)], grace="1d")
     discard(history.site(), policy, [runs[0].model.id], "it is damaged")

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
-from tfx_janitor.audit import of_lineage, of_payloads, of_serving, refusals
+from tfx_janitor.audit import of_lineage, of_payloads, of_serving, of_strangers, refusals
 from tfx_janitor.audit.finding import Finding
 from tfx_janitor.audit.held import held_marks
 from tfx_janitor.deletion import acts
 from tfx_janitor.deletion.marks import artifact_marks
 from tfx_janitor.deletion.orphan_marks import orphan_marks
 from tfx_janitor.deletion.site import Site
+from tfx_janitor.lineage import read_api
 from tfx_janitor.lineage.snapshot import Snapshot
 from tfx_janitor.payload import loading
 from tfx_janitor.payload.verification import Level
 from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.retention.case import Case
+from tfx_janitor.survey.strangers import find_strangers
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,13 @@ def audit(site: Site, policy: RetentionPolicy, level: Level, *, snapshot: Snapsh
         *of_payloads.shared(case, seen),
     ]
     found = [finding for finding in found if _concerns(case, finding)]
+    strangers = find_strangers(case, site.crew, partial(read_api.registered, site.store))
+    found += of_strangers.findings(strangers)
     served = of_serving.look(case, site.crew, level)
     found += of_serving.findings(case, served)
     refused = [*of_payloads.refusals(case, seen, site.crew), *of_serving.refusals(case, served, site.crew)]
     found += refusals.findings(refused)
-    found += of_payloads.unsearched(searched, refused)
+    found += of_payloads.unsearched((*searched.unread, *strangers.unread), refused)
     found.sort(key=lambda finding: finding.order)
     artifacts, executions = _looked_at(case)
     return Audit(tuple(found), artifacts, executions, level)

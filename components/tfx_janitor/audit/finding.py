@@ -59,6 +59,10 @@ CODES: Mapping[str, Code] = {
     "orphan-directory": Code(
         Severity.WARNING, "a directory that no artifact claims, of an execution that is over"
     ),
+    "unaccounted-directory": Code(
+        Severity.WARNING,
+        "payloads of executions that this store does not know; if no other store does, they stay for ever",
+    ),
     "shared-payload": Code(
         Severity.NOTE, "several artifacts have one payload, so none of them can be deleted"
     ),

@@ -26,7 +26,7 @@ from tfx_janitor.retention.case import MODEL, MODEL_RUN, PRESENT, PUSHED_MODEL, 
 from tfx_janitor.retention.timestamps import to_ms
 from tfx_janitor.survey.crew import Crew, Failed
 from tfx_janitor.survey.look import ModelOrder
-from tfx_janitor.survey.orphans import Search, find_orphans
+from tfx_janitor.survey.orphans import Search, each_once, find_orphans
 
 ORPHANED_AFTER = timedelta(days=14)
 """What counts as an orphan where the policy does not say it."""
@@ -156,14 +156,14 @@ def search(case: Case, crew: Crew) -> Search:
     return find_orphans(case, crew) or Search()
 
 
-def unsearched(searched: Search, refused: Iterable[Refusal]) -> Iterator[Finding]:
-    """Directories in which nobody could look for such.
+def unsearched(obstacles: Iterable[Unread], refused: Iterable[Refusal]) -> Iterator[Finding]:
+    """Directories in which nobody could look for what no artifact claims.
 
     Args:
       refused: what findings tell already; the same obstacle is told once.
     """
     told = {refusal.unread.path for refusal in refused}
-    for unread in searched.unread:
+    for unread in each_once(obstacles):
         if unread.path not in told:
             advice = "; audit as somebody who may" if unread.forbidden else ""
             yield Finding(

@@ -86,6 +86,14 @@ def read_parameters(
             yield execution.id, values
 
 
+def registered(store: MetadataStore, execution_ids: Iterable[int]) -> set[int]:
+    """Which of these ids are executions of the store by now."""
+    found: set[int] = set()
+    for chunk in _chunks(list(execution_ids)):
+        found.update(execution.id for execution in store.get_executions_by_id(chunk))
+    return found
+
+
 class _Names:
     """Dictionary encoding of one column: names get numbers in order of appearance."""
 

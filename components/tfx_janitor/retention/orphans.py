@@ -68,6 +68,64 @@ class LaidOut:
     stranger: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What tells the directories of a node from others.
+
+    Attributes:
+      name: of its directory, in the home of its pipeline.
+      executions: ids of its executions.
+      outputs: the keys under which executions of its types ever recorded something.
+    """
+
+    name: str
+    executions: frozenset[int]
+    outputs: frozenset[str]
+
+    def strangers(self, output: str, numbers: Iterable[int]) -> list[int]:
+        """Those of the numbered directories of an output that no execution of the node is."""
+        # Where its outputs are known by name, what has another name is none.
+        if self.outputs and output not in self.outputs:
+            return []
+        return [number for number in numbers if number not in self.executions]
+
+
+def nodes(snapshot: Snapshot) -> dict[str, dict[str, Node]]:
+    """By pipeline and name, the nodes that have ever run."""
+    executions = snapshot.executions
+    ids: dict[tuple[int, int], list[int]] = defaultdict(list)
+    types: dict[tuple[int, int], set[int]] = defaultdict(set)
+    for row in np.flatnonzero((executions.pipeline >= 0) & (executions.node >= 0)).tolist():
+        key = int(executions.pipeline[row]), int(executions.node[row])
+        ids[key].append(int(executions.id[row]))
+        types[key].add(int(executions.type[row]))
+    known = outputs(snapshot, {kind for kinds in types.values() for kind in kinds})
+    found: dict[str, dict[str, Node]] = defaultdict(dict)
+    for pipeline, node in ids:
+        name = executions.node_names[node]
+        if _is_name(name):
+            keys = frozenset(key for kind in types[pipeline, node] for key in known[kind])
+            found[executions.pipeline_names[pipeline]][name] = Node(
+                name, frozenset(ids[pipeline, node]), keys
+            )
+    return dict(found)
+
+
+def together(several: Sequence[Node]) -> Node:
+    """Nodes of one name as one, where their pipelines share a home."""
+    return Node(
+        several[0].name,
+        frozenset[int]().union(*(node.executions for node in several)),
+        frozenset[str]().union(*(node.outputs for node in several)),
+    )
+
+
+def newcomers(snapshot: Snapshot) -> list[str]:
+    """Pipelines that have made nothing yet: nothing tells where they write, so it may be in any home."""
+    makers = set(np.unique(snapshot.pipeline).tolist())
+    return [name for number, name in enumerate(snapshot.executions.pipeline_names) if number not in makers]
+
+
 def suspects(case: Case) -> list[int]:
     """Rows of executions that ended badly or not at all and have recorded no output.
 
