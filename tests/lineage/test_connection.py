@@ -23,6 +23,20 @@ def test_a_store_opens_by_its_url_and_keeps_its_name(tmp_path: Path) -> None:
     assert url == history.url
 
 
+def test_a_path_with_letters_that_mean_something_in_a_url_comes_back_by_its_url(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "100% #1? %20"
+    home.mkdir()
+    shutil.move(History(tmp_path).database, home / "metadata.db")
+    monkeypatch.chdir(home)
+    with pytest.raises(StoreError) as raised:
+        open_url("metadata.db", readonly=True)
+    _, _, url = str(raised.value).partition("that file is ")
+    assert url == f"sqlite://{tmp_path}/100%25 %231%3F %2520/metadata.db"
+    assert open_url(url, readonly=True)[1] == url
+
+
 def test_the_environment_names_the_store(tmp_path: Path, monkeypatch) -> None:
     history = History(tmp_path)
     monkeypatch.setenv("TFX_JANITOR_METADATA", history.url)
@@ -50,6 +64,7 @@ def _marked(store, artifact_id: int):
         ("sqlite:///nowhere/metadata.db", "there is no file /nowhere/metadata.db"),
         ("sqlite://relative.db", "three slashes"),
         ("mysql://anna:secret@host/db", r"got mysql://\.\.\.; an sqlite file is the only store"),
+        ("sqlite://anna:secret@host/db", r"got sqlite://\.\.\.$"),
         ("/just/a/path", "sqlite:///absolute/path"),
         ("", "--metadata"),
         ("http://[bad", r"such as sqlite:///absolute/path/metadata.db, got http://\.\.\."),

@@ -17,6 +17,9 @@ ENVIRONMENT = "TFX_JANITOR_METADATA"
 _NOT_YET = frozenset(("mysql", "postgresql", "grpc"))
 """Schemes of stores that MLMD knows, and that do not open here."""
 
+_QUOTED = {ord(letter): f"%{ord(letter):02X}" for letter in "%?#"}
+"""What means something else in the path of a URL."""
+
 
 class StoreError(JanitorError):
     """A metadata URL that is none, or a store that does not open."""
@@ -106,7 +109,8 @@ def url_of(config: metadata_store_pb2.ConnectionConfig) -> str:
     kind = config.WhichOneof("config")
     if kind != "sqlite":
         raise StoreError(f"expected an sqlite metadata connection config, got {kind or 'an empty one'}")
-    return f"sqlite://{os.path.realpath(config.sqlite.filename_uri)}"
+    path = os.path.realpath(config.sqlite.filename_uri)
+    return f"sqlite://{path.translate(_QUOTED)}"
 
 
 def _open(config: metadata_store_pb2.ConnectionConfig, path: str, *, readonly: bool) -> MetadataStore:
@@ -153,10 +157,12 @@ def _config_of(url: str) -> metadata_store_pb2.ConnectionConfig:
         if parts.scheme in _NOT_YET:
             shown += "; an sqlite file is the only store that works so far"
         elif os.path.isfile(url):
-            shown += f"; that file is sqlite://{os.path.abspath(url)}"
+            shown += f"; that file is sqlite://{os.path.abspath(url).translate(_QUOTED)}"
         raise StoreError(f"expected a metadata URL such as sqlite:///absolute/path/metadata.db, got {shown}")
     if parts.netloc or not parts.path.startswith("/"):
-        raise StoreError(f"expected three slashes and an absolute path, sqlite:///absolute/path, got {url}")
+        # What stands before an @ may be a password.
+        shown = url if "@" not in parts.netloc else "sqlite://..."
+        raise StoreError(f"expected three slashes and an absolute path, sqlite:///absolute/path, got {shown}")
     config = metadata_store_pb2.ConnectionConfig()
     config.sqlite.filename_uri = unquote(parts.path)
     return config
