@@ -39,13 +39,13 @@ TAKES_AWAY_OF = {
 }
 
 THROUGH_THE_SEAM = {
-    "cli/metrics.py: rename": "the new metrics take the old ones' place at once",
-    "cli/metrics.py: unlink": "a temporary file of its own",
     "deletion/remove.py: rename": "a payload disappears into the trash",
     "deletion/remove.py: rmdir": "what is in the trash goes, and the trash itself",
     "deletion/remove.py: unlink": "what is in the trash goes, and checkpoints by their names",
     "payload/checkpoint_state.py: rename": "the new state takes the old one's place at once",
     "payload/checkpoint_state.py: unlink": "temporary files of its own",
+    "report/file.py: rename": "a new document takes the old one's place at once",
+    "report/file.py: unlink": "a temporary file of its own",
     "verified_pusher/copying.py: truncate": "gives a file that is being copied its size, before its bytes",
     "verified_pusher/rename.py: rename": "publishes a version, where the kernel lacks that flag",
     "verified_pusher/rename.py: rename_to_free_name": "publishes a version, and never replaces one",

@@ -12,6 +12,7 @@ import pytest
 
 from tests.checkpoint_janitor.conftest import Past
 from tests.checkpoint_janitor.test_executor import Ran
+from tests.full_disk import largest_file
 from tests.page.test_report_command import data_of
 from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.survey.crew import Threads
@@ -99,6 +100,18 @@ def test_without_it_the_janitor_has_done_its_work_all_the_same(
     assert "CheckpointJanitor in inception left no page" in caplog.text
     assert json.loads(ran.file(ran.report, "report.json"))["status"] == "done"
     assert not Path(ran.report.uri, "report.html").exists()
+
+
+def test_one_that_did_not_fit_on_the_disk_is_not_half_there(started: Past):
+    with largest_file(1 << 20):
+        ran = Ran(started, crew=Threads(2)).do(fail_pipeline=True)
+    assert (ran.report.status, ran.report.purged) == ("done", 2)
+    assert "File too large" in ran.report.page_missing
+    assert {path.name for path in Path(ran.report.uri).iterdir()} == {
+        "policy.json",
+        "report.json",
+        "report.txt",
+    }
 
 
 def test_a_janitor_that_failed_leaves_none(started: Past, tmp_path: Path):

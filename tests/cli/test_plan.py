@@ -9,6 +9,7 @@ import pytest
 
 from tests.builders import History, Retraining, keep_model_runs, keep_models, prune_checkpoints
 from tests.cli.conftest import Answer, Call
+from tests.full_disk import largest_file
 from tfx_janitor.retention.plan import Plan
 
 
@@ -115,6 +116,17 @@ def test_out_never_overwrites_anything_but_a_plan(on: Call, policy: Path, histor
     assert answer.code == 2
     assert "exists and is no plan" in answer.err
     assert history.database.read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["plan", "report"])
+def test_on_a_full_disk_the_document_of_before_stays(on: Call, policy: Path, tmp_path: Path, command: str):
+    out = tmp_path / "document"
+    on(command, "--policy", policy, "--out", out)
+    before = out.read_text()
+    with largest_file(100):
+        answer = on(command, "--policy", policy, "--out", out)
+    assert (answer.code, out.read_text()) == (2, before)
+    assert f"cannot be written to {out}: File too large" in answer.err
 
 
 @pytest.mark.parametrize(

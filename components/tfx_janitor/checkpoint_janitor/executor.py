@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from tfx import types
@@ -33,7 +34,9 @@ from tfx_janitor.deletion.account import Account
 from tfx_janitor.deletion.site import Site
 from tfx_janitor.errors import JanitorError
 from tfx_janitor.lineage import connection, read_api
+from tfx_janitor.payload.places import resolve
 from tfx_janitor.policy.schema import RetentionPolicy
+from tfx_janitor.report import file
 from tfx_janitor.retention.plan import Plan
 from tfx_janitor.survey.crew import Crew
 from tfx_janitor.transforms import BeamCrew
@@ -163,16 +166,12 @@ def _write_plan(artifact: types.Artifact, plan: Plan, policy_digest: str) -> Non
         setattr(artifact, name, getattr(summary, name))
     artifact.checkpoints_delete = summary.checkpoints_delete
     artifact.bytes_reclaimable = summary.bytes_reclaimable
-    with _open(artifact, PLAN_FILE) as file:
-        for piece in plan.to_json():
-            file.write(piece)
+    _leave(artifact, PLAN_FILE, plan.to_json())
 
 
 def _write_report(artifact: types.Artifact, report: Report) -> None:
-    with _open(artifact, REPORT_FILE) as file:
-        file.write(json.dumps(report.to_dict(), indent=2) + "\n")
-    with _open(artifact, REPORT_TEXT_FILE) as file:
-        file.write(report.to_text())
+    _leave(artifact, REPORT_FILE, [json.dumps(report.to_dict(), indent=2), "\n"])
+    _leave(artifact, REPORT_TEXT_FILE, [report.to_text()])
 
 
 def _leave_page(artifact: types.Artifact, site: Site, policy: RetentionPolicy) -> str:
@@ -180,10 +179,8 @@ def _leave_page(artifact: types.Artifact, site: Site, policy: RetentionPolicy) -
     try:
         policy_file = os.path.join(artifact.uri, POLICY_FILE)
         page = page_of(site, policy, policy_file, time.time_ns() // 1_000_000)
-        with _open(artifact, POLICY_FILE) as file:
-            file.write(json.dumps(policy.to_dict(), indent=2) + "\n")
-        with _open(artifact, PAGE_FILE, "wb") as file:
-            file.write(page.encode())
+        _leave(artifact, POLICY_FILE, [json.dumps(policy.to_dict(), indent=2), "\n"])
+        _leave(artifact, PAGE_FILE, [page])
     except Exception as error:
         _log.exception("%s left no page", site.actor)
         return _words(error)[:_REASON_LENGTH]
@@ -200,9 +197,17 @@ def _describe(artifact: types.Artifact, report: Report) -> None:
     artifact.bytes_freed = report.bytes_freed
 
 
-def _open(artifact: types.Artifact, name: str, mode: str = "w") -> Any:
+def _leave(artifact: types.Artifact, name: str, pieces: Iterable[str]) -> None:
+    """Writes one file of an output: whole, or not at all."""
     fileio.makedirs(artifact.uri)
-    return fileio.open(os.path.join(artifact.uri, name), mode)
+    place = resolve(artifact.uri)
+    if place.local:
+        file.put(os.path.join(place.path, name), pieces)
+        return
+    # On an object store nothing is to be seen of an object before it is closed.
+    with fileio.open(os.path.join(artifact.uri, name), "w") as remote:
+        for piece in pieces:
+            remote.write(piece)
 
 
 def _words(error: Exception) -> str:

@@ -227,9 +227,10 @@ def _explain_removed(
 
 
 def _write(plan: Plan, out: str) -> None:
+    from tfx_janitor.report import file
+
     try:
-        with open(out, "w", encoding="utf-8") as file:
-            file.writelines(plan.to_json())
+        file.put(out, plan.to_json())
     except OSError as error:
         raise JanitorError(f"the plan cannot be written to {out}: {error.strerror}") from None
 

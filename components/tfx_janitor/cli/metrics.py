@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tfx_janitor import effects
 from tfx_janitor.cli.exits import FINDINGS, code_of, writing
 from tfx_janitor.cli.saying import say
 from tfx_janitor.errors import JanitorError, Refused
@@ -99,10 +98,11 @@ class _Measuring:
     def write(self, error: BaseException | None) -> bool:
         """Writes the metrics of a run that ended by an error, if by any; says so if it cannot."""
         try:
+            from tfx_janitor.report import file
             from tfx_janitor.report.openmetrics import exposition
 
             run = self._run(error, time.monotonic() - self.began_s)
-            _replace(self.path, exposition(run, _read(self.path)))
+            file.put(self.path, [exposition(run, _read(self.path))])
         # Whatever is wrong with the metrics: the act stands, and how it ended is what counts.
         except Exception as problem:
             told = problem.strerror if isinstance(problem, OSError) else str(problem)
@@ -173,27 +173,3 @@ def _read(path: str) -> str:
     if text and not text.startswith(BEGINNING.encode()):
         raise JanitorError("there is a file that holds no metrics of tfx-janitor; name another one")
     return text.decode(errors="replace")
-
-
-def _replace(path: str, text: str) -> None:
-    """Puts the text in place of what was there, at once: who collects it sees the old or the new one."""
-    directory, name = os.path.split(os.path.abspath(path))
-    at = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    # The collector takes every *.prom, but not this.
-    temporary = f".{name}.{os.getpid()}"
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = effects.create(temporary, flags, dir_fd=at)
-        try:
-            try:
-                effects.write(descriptor, text.encode(), temporary)
-                effects.fsync(descriptor, temporary)
-            finally:
-                os.close(descriptor)
-            effects.rename(temporary, name, src_dir_fd=at, dst_dir_fd=at)
-        except Exception:
-            with contextlib.suppress(OSError):
-                effects.unlink(temporary, dir_fd=at)
-            raise
-    finally:
-        os.close(at)

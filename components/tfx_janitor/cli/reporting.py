@@ -33,6 +33,7 @@ def report(
     file that asks nothing of any network. Nothing is changed.
     """
     from tfx_janitor.payload.verification import Level
+    from tfx_janitor.report import file
     from tfx_janitor.report.page.overview import overview
     from tfx_janitor.report.page.rendering import BEGINNING, render
     from tfx_janitor.report.text import size
@@ -41,10 +42,9 @@ def report(
     check_out(out, begins=BEGINNING.encode(), what="page of `tfx-janitor report`")
     with opened(ctx, now=now, readonly=True, pipeline=pipeline) as site:
         contents = overview(site, rules, policy, Level(level.value), replaying=replay)
-    page = render(contents).encode()
+    page = render(contents)
     try:
-        with open(out, "wb") as file:
-            file.write(page)
+        file.put(out, [page])
     except OSError as error:
         raise JanitorError(f"the page cannot be written to {out}: {error.strerror}") from None
-    show(f"{out}: {size(len(page))}; open it in a browser")
+    show(f"{out}: {size(len(page.encode()))}; open it in a browser")
