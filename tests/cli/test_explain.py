@@ -158,6 +158,34 @@ def test_a_model_run_with_its_checkpoints(on: Call, policy: Path, retrained: lis
     assert f"  ckpt-100  626 bytes  delete\n    {told}\n  ckpt-200" in answer.out
 
 
+def test_marked_checkpoints_tell_until_when_they_can_be_restored(call: Call, tmp_path: Path):
+    history = History(tmp_path)
+    run_id = history.pipeline().retrain().model_run.id
+    policy = history.policy_file(rules=[prune_checkpoints(last=1)], grace="7d")
+    plan, on = tmp_path / "plan.json", ("--metadata", history.url)
+    call(*on, "plan", "--policy", policy, "--out", plan, "--now", "2031-03-01")
+    assert call(*on, "apply", plan, "--now", "2031-03-01").code == 0
+
+    def explained(*more: str) -> Answer:
+        return call(*on, "explain", run_id, "--policy", policy, "--now", "2031-03-03", *more)
+
+    until = "    could be restored until 2031-03-08 00:00:00 UTC"
+    lines = explained().out.splitlines()
+    assert until in lines
+    assert "  ckpt-100  626 bytes  delete  already marked" in lines
+    assert not any(line.endswith("keep  already marked") for line in lines)
+    told = {one["name"]: one["marked"] for one in explained("--format", "json").json["checkpoints"]}
+    assert told["ckpt-100"] is True and list(told.values()).count(False) == 1
+    assert "deletes ckpt-100 (626 bytes), already marked" in call(*on, "plan", "--policy", policy).out
+
+    history.policy_file(rules=[prune_checkpoints(last=5)], grace="7d")
+    assert "  ckpt-100  626 bytes  keep  marked, but will stay" in explained().out.splitlines()
+    assert call(*on, "restore", run_id).code == 0
+    lines = explained().out.splitlines()
+    assert until in lines
+    assert "  ckpt-100  626 bytes  keep" in lines
+
+
 def test_json_says_the_same_by_codes_and_ids(on: Call, policy: Path, retrained: list[Retraining]):
     served = retrained[1]
     answer = on("explain", served.model.id, "--policy", policy, "--format", "json").json

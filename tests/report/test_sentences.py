@@ -94,6 +94,21 @@ def test_checkpoints_inside_are_summed_up(decide: Decide):
     ]
 
 
+def test_checkpoints_that_are_marked_are_told(decide: Decide):
+    made = decide(
+        artifact_id=7, checkpoints=(*(checkpoint(step, "delete") for step in (1, 2)), checkpoint(3))
+    )
+    elsewhere = [(8, "", "ckpt-2"), (7, "eval", "ckpt-2")]
+    keeps = "keeps ckpt-3 (1.0 kB)"
+    assert inside(made, elsewhere) == ["deletes ckpt-1, ckpt-2 (2.0 kB)", keeps]
+    one = [(7, "", "ckpt-2"), (7, "", "ckpt-3"), *elsewhere]
+    assert inside(made, one) == ["deletes ckpt-1, ckpt-2 (2.0 kB), 1 of them already marked", keeps]
+    assert inside(made, [*one, (7, "", "ckpt-1")]) == [
+        "deletes ckpt-1, ckpt-2 (2.0 kB), already marked",
+        keeps,
+    ]
+
+
 def test_the_reason_of_a_checkpoint():
     damaged = checkpoint(1, "unknown", Reason("unknown.damaged-checkpoint", "ckpt-1.index is empty"))
     assert why_checkpoint(damaged) == "ckpt-1.index is empty"

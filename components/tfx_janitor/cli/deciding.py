@@ -71,6 +71,7 @@ def plan(
     """
     from tfx_janitor.cli import what_if
     from tfx_janitor.deletion import acts
+    from tfx_janitor.deletion.marks import marked_checkpoints
     from tfx_janitor.report.plan_view import MOST, caution_lines, listing, plan_lines
 
     if explain_policy:
@@ -105,7 +106,7 @@ def plan(
     found = listing(made, None if list_all else MOST)
     next_step = _next_step(made, known, out, called(ctx, made.metadata))
     cautions = [*caution_lines(made.cautions), ""] if made.cautions else []
-    show(*plan_lines(made, found), *cautions, *next_step)
+    show(*plan_lines(made, found, marked_checkpoints(known)), *cautions, *next_step)
 
 
 def explain(

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tfx_janitor.deletion.marks import CheckpointName, checkpoint_marks
 from tfx_janitor.lineage.snapshot import ArtifactState, Snapshot
 from tfx_janitor.policy.schema import Rule
 from tfx_janitor.report.artifact_facts import artifact_facts
@@ -102,9 +103,17 @@ class Explanation:
             return None
         return verdict_of(reason for reason in self.reasons if reason.rule is not None)
 
+    @property
+    def marked_checkpoints(self) -> frozenset[CheckpointName]:
+        """The checkpoints inside on which a mark stood at the moment."""
+        artifact_id = self.facts["artifact_id"]
+        marks = checkpoint_marks([past.act for past in self.past])
+        return frozenset(name for mark in marks if mark.artifact_id == artifact_id for name in mark.names)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
         decision, moment = self.decision, self.moment
+        inside, marked = () if decision is None else decision.checkpoints, self.marked_checkpoints
         return {
             "schema": SCHEMA,
             **self.facts,
@@ -117,7 +126,7 @@ class Explanation:
             "bytes": None if decision is None else decision.bytes,
             "reasons": [self._reason_dict(reason) for reason in self.telling],
             "missed": [self._reason_dict(reason) for reason in self.missed],
-            "checkpoints": [] if decision is None else [c.to_dict() for c in decision.checkpoints],
+            "checkpoints": [{**c.to_dict(), "marked": (c.directory, c.name) in marked} for c in inside],
             "closest_rules": [{"rule": miss.rule, "because": list(miss.because)} for miss in self.misses],
             "origin": list(self.origin),
             "history": [_past_dict(past) for past in self.past],

@@ -121,6 +121,8 @@ def _checkpoint(explanation: Explanation, checkpoint: CheckpointDecision) -> Bra
     name = f"{checkpoint.directory}/{checkpoint.name}" if checkpoint.directory else checkpoint.name
     verdict = (checkpoint.verdict, STYLES[checkpoint.verdict])
     label = Text.assemble(text(name), f"  {size(checkpoint.bytes)}  ", verdict)
+    if (checkpoint.directory, checkpoint.name) in explanation.marked_checkpoints:
+        label.append("  already marked" if checkpoint.verdict == "delete" else "  marked, but will stay")
     return Branch(label, tuple(_reasons(explanation, checkpoint.reasons)))
 
 
@@ -150,7 +152,8 @@ def _past(past: Past) -> Branch:
     freed = f", {size(outcome.bytes)}" if outcome is not None and outcome.bytes else ""
     below = [Branch(text(outcome.detail))] if outcome is not None and outcome.detail else []
     below += [Branch(text(f"plan {plan_id}", "dim")) for plan_id in plans_of(act)]
-    if past.what == "mark" and "grace_ms" in act.details:
+    marks = past.what == "mark" or (past.what == "prune" and act.kind == "apply")
+    if marks and "grace_ms" in act.details:
         until = second(act.at_ms + int(act.details["grace_ms"]))
         below.append(Branch(text(f"could be restored until {until}", "dim")))
     label = text(f"{second(act.at_ms)}  {act.kind} {act.id} by {act.actor}: {done}{freed}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.console import RenderableType
@@ -55,10 +55,16 @@ def caution_lines(cautions: Sequence[Problem]) -> Iterator[Text]:
         yield from (text(f"  {one.field}: {one.message}", "yellow") for one in cautions)
 
 
-def plan_lines(plan: Plan, found: Listing) -> Iterator[RenderableType]:
-    """The decisions that are listed, the payloads that would go, and the totals."""
+def plan_lines(
+    plan: Plan, found: Listing, marked: Collection[tuple[int, str, str]] = ()
+) -> Iterator[RenderableType]:
+    """The decisions that are listed, the payloads that would go, and the totals.
+
+    Args:
+      marked: checkpoints that are marked already: artifact id, directory and name of each.
+    """
     if found.decisions:
-        yield decision_table(found.decisions)
+        yield decision_table(found.decisions, marked)
         yield Text()
     if found.left_out:
         yield Text(f"{count(found.left_out, 'more artifact')} not listed here; --all lists everything", "dim")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from tfx_janitor.report.text import count, size
 from tfx_janitor.retention.plan import CheckpointDecision, Decision, Reason
@@ -73,14 +73,21 @@ def why_checkpoint(checkpoint: CheckpointDecision) -> str:
     return "; ".join([*said, *_by_rule(checkpoint.reasons, full=checkpoint.verdict == "delete")])
 
 
-def inside(decision: Decision) -> list[str]:
-    """What happens to the checkpoints inside an artifact that stays, one sentence for each verdict."""
+def inside(decision: Decision, marked: Collection[tuple[int, str, str]] = ()) -> list[str]:
+    """What happens to the checkpoints inside an artifact that stays, one sentence for each verdict.
+
+    Args:
+      marked: checkpoints that are marked already: artifact id, directory and name of each.
+    """
     said = []
     for verdict, begins in (("delete", "deletes "), ("keep", "keeps "), ("unknown", "cannot judge ")):
         found = [c for c in decision.checkpoints if c.verdict == verdict]
         if found:
             names = _few([c.name for c in found])
-            said.append(f"{begins}{names} ({size(sum(c.bytes for c in found))})")
+            waiting = sum((decision.artifact_id, c.directory, c.name) in marked for c in found)
+            already = "already marked" if waiting == len(found) else f"{waiting:,} of them already marked"
+            told = f", {already}" if waiting and verdict == "delete" else ""
+            said.append(f"{begins}{names} ({size(sum(c.bytes for c in found))}){told}")
     return said
 
 

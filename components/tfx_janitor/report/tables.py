@@ -6,7 +6,7 @@ or a disk goes through `text`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,14 +57,20 @@ class Line:
     why: Text
 
 
-def decision_table(decisions: Iterable[Decision]) -> RenderableType:
-    """One line for each artifact, the newest first, under a heading for each output of each node."""
+def decision_table(
+    decisions: Iterable[Decision], marked: Collection[tuple[int, str, str]] = ()
+) -> RenderableType:
+    """One line for each artifact, the newest first, under a heading for each output of each node.
+
+    Args:
+      marked: checkpoints that are marked already: artifact id, directory and name of each.
+    """
     return artifact_table(
         Line(
             decision,
             size(decision.bytes),
             Text(decision.verdict, STYLES[decision.verdict]),
-            Text("\n").join(text(line) for line in (why(decision), *inside(decision))),
+            Text("\n").join(text(line) for line in (why(decision), *inside(decision, marked))),
         )
         for decision in decisions
     )
