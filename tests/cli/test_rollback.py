@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -32,6 +33,18 @@ def test_the_version_before_is_put_back(call: Call, base: Path):
         f"undo: tfx-janitor rollback '{base}' --to 102",
     ]
     assert (base / "103" / "assets" / "vocabulary.txt").read_text() == "dogs"
+
+
+@pytest.mark.parametrize("spelled", ["my serving", "./my serving/", "elsewhere/../my serving"])
+def test_all_paths_are_whole_however_it_was_spelled(
+    call: Call, base: Path, monkeypatch: pytest.MonkeyPatch, spelled: str
+):
+    (base.parent / "elsewhere").mkdir()
+    monkeypatch.chdir(base.parent)
+    _, to, whence, undo = call("rollback", spelled).out.splitlines()
+    assert to == f"  {base}/103"
+    assert whence == f"  from version {base.parent / spelled}/101, verified: checksums"
+    assert call(*shlex.split(undo.removeprefix("undo: tfx-janitor "))).code == 0
 
 
 def test_one_version_can_be_asked_for(call: Call, base: Path):

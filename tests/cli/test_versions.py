@@ -105,10 +105,21 @@ class TestRollback:
         assert answer.code == 0
         assert not runs[2].push.destination.exists()
         assert f"version {runs[2].push.destination.name} is out of service" in answer.out
-        assert "undo" not in answer.out
+
+    def test_what_went_can_be_put_back_while_its_archive_is_there(
+        self, on: Call, call: Call, runs: list[Retraining]
+    ) -> None:
+        undo = on("rollback", base_of(runs[0]), "--withdraw").out.split("undo: tfx-janitor ")[1]
+        assert call(*undo.split()).code == 0
+        assert label(max(base_of(runs[0]).glob("[0-9]*"))) == "run 2"
+
+    def test_nothing_is_promised_where_no_archive_is_left(self, on: Call, runs: list[Retraining]) -> None:
+        shutil.rmtree(runs[2].push.pushed_model.path)
+        assert "undo" not in on("rollback", base_of(runs[0]), "--withdraw").out
 
     def test_without_a_store_as_well(self, call: Call, runs: list[Retraining]) -> None:
-        assert call("rollback", base_of(runs[0]), "--withdraw").code == 0
+        answer = call("rollback", base_of(runs[0]), "--withdraw")
+        assert (answer.code, "undo" in answer.out) == (0, False)
         assert not runs[2].push.destination.exists()
 
 

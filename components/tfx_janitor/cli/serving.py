@@ -65,13 +65,14 @@ def rollback(
             choice, execution=Execution(), now_ms=clock_ms() if now_ms is None else now_ms, level=depth
         )
         problem = _withdraw_unrecorded(choice) if withdraw else None
-        undo = _undo(("tfx-janitor",), choice)
+        # Without a store nobody knows of another copy of what went.
+        undo = None if withdraw and problem is None else _undo(("tfx-janitor",), choice)
         _tell(choice, done, depth, format, recorded={}, withdrawn=withdraw, problem=problem, undo=undo)
         return
     from tfx_janitor.verified_pusher.errors import PushError
     from tfx_janitor.verified_pusher.rollback_act import roll_back
 
-    problem = None
+    problem, undoable = None, True
     with opened(ctx, now=now, readonly=False) as site:
         try:
             made = roll_back(site, base, level=depth, to=to)
@@ -80,10 +81,11 @@ def rollback(
         else:
             if withdraw:
                 problem = _withdraw_recorded(site, base, made)
+                undoable = problem is not None or _is_archived(site, made.choice)
     if isinstance(made, PushError):
         raise made
     recorded = {"metadata": site.metadata, "act": made.act_id, "pushed_model": made.pushed_model_id}
-    undo = _undo(called(ctx, site.metadata), made.choice)
+    undo = _undo(called(ctx, site.metadata), made.choice) if undoable else None
     _tell(
         made.choice,
         made.push,
@@ -165,11 +167,14 @@ def adopt(
 
 
 def _local(base: str) -> str:
-    """The path of a base directory that may be spelled as the Pushers take it, as `file:///srv/serving`."""
+    """The whole path of a base directory that may be spelled as the Pushers take it, `file:///srv/serving`."""
+    from pathlib import Path
+
     from tfx_janitor.payload import places
 
     if "://" not in base:
-        return base
+        # `..` stays: after a link it leads elsewhere.
+        return str(Path.cwd() / base) if base else base
     place = places.parse(base)
     if not place.local:
         raise JanitorError(f"expected a local directory that a model server watches, got {base}")
@@ -189,6 +194,17 @@ def _withdraw_recorded(site: Site, base: str, made: RecordedRollback) -> str | N
     except JanitorError as error:  # the rollback is done all the same, and must be told
         return str(error)
     return next((outcome.detail for outcome in outcomes if not outcome.well), None)
+
+
+def _is_archived(site: Site, choice: Choice) -> bool:
+    """Whether a copy of what was rolled back from is left, though it is out of service."""
+    import os
+
+    from tfx_janitor.verified_pusher import pushed_models
+
+    known = pushed_models.of_base(site.store, os.path.realpath(choice.base))
+    archives = [one.archive for one in known if one.version == choice.current and one.archive is not None]
+    return any(map(os.path.isdir, archives))
 
 
 def _withdraw_unrecorded(choice: Choice) -> str | None:
@@ -217,7 +233,7 @@ def _tell(
     recorded: dict[str, Any],
     withdrawn: bool,
     problem: str | None,
-    undo: str,
+    undo: str | None,
 ) -> None:
     damaged = [one for one in choice.passed_over if one.damaged]
     gone = choice.current if withdrawn and problem is None else None
@@ -257,7 +273,7 @@ def _document(choice: Choice, done: Push, level: Depth, recorded: dict[str, Any]
 
 
 def _show(
-    choice: Choice, done: Push, level: Depth, recorded: dict[str, Any], gone: int | None, undo: str
+    choice: Choice, done: Push, level: Depth, recorded: dict[str, Any], gone: int | None, undo: str | None
 ) -> None:
     from tfx_janitor.report.text import text
 
@@ -276,6 +292,6 @@ def _show(
         lines.append(text(f"recorded as act {recorded['act']}, PushedModel {recorded['pushed_model']}"))
     if gone is not None:
         lines.append(text(f"version {gone} is out of service"))
-    elif choice.current is not None:
+    if undo is not None and choice.current is not None:
         lines.append(text(f"undo: {undo}"))
     show(*lines)
