@@ -112,7 +112,7 @@ def test_explain_tells_of_one_by_any_path_in_it(on: Call, policy: Path, model_ru
         assert answer.out.startswith(f"{model_run}  no artifact claims it  delete\n")
         assert "It may go: nothing claims it, and nothing shows that its execution is alive" in answer.out
     young = on("explain", model_run, "--policy", policy)
-    assert "It stays, because\n  older_than: execution" in young.out
+    assert "It stays, because:\n  older_than: execution" in young.out
 
 
 def test_explain_as_json_has_its_history(on: Call, policy: Path, model_run: Path, fifteen_days: str):
@@ -154,8 +154,8 @@ def test_explain_tells_of_one_that_went(
         f"  inception / Trainer, execution {model_run.name} of run inception-run-2; 1.4 kB"
     )
     when = purged[:19].replace("T", " ")
-    assert re.fullmatch(f"It was deleted at {when} UTC by .+@.+, 1.4 kB freed, because", went)
-    assert why.startswith("  older_than: execution") and done == "What was done to it"
+    assert re.fullmatch(f"It was deleted at {when} UTC by .+@.+, 1.4 kB freed, because:", went)
+    assert why.startswith("  older_than: execution") and done == "What was done to it:"
     assert ": marked expire.older-than: " in marked and re.search(r"  purge by .*, act \d+: purged$", removed)
 
 

@@ -80,15 +80,15 @@ def explanation_lines(
     yield text(f"  {_whose(orphan)}{_extent(orphan)}", "dim")
     yield Text()
     if removed is None:
-        yield Text(_HEADINGS[orphan.verdict])
+        yield Text(f"{_HEADINGS[orphan.verdict]}:")
     else:
         act, outcome = removed
         freed = size(outcome.bytes)
-        yield text(f"It was deleted at {second(act.at_ms)} by {act.actor}, {freed} freed, because")
+        yield text(f"It was deleted at {second(act.at_ms)} by {act.actor}, {freed} freed, because:")
     yield from (text(f"  {sentence(reason)}") for reason in orphan.reasons)
     if acts:
         yield Text()
-        yield Text("What was done to it")
+        yield Text("What was done to it:")
     for act in acts:
         outcome = _outcome(act, orphan.path)
         told = "not finished" if outcome is None else f"{outcome.done} {outcome.detail}".rstrip()
