@@ -108,9 +108,9 @@ def test_it_cleans_up_and_leaves_a_plan_and_a_report(started: Past):
     assert (ran.report.status, ran.report.reason, ran.report.plan_id) == ("done", "", plan.id)
     assert (ran.report.marked, ran.report.purged, ran.report.pruned, ran.report.failed) == (5, 2, 3, 0)
     assert json.loads(ran.file(ran.report, "report.json"))["summary"]["done"]["purged"] == 2
-    assert "CheckpointJanitor in inception: 5 marked, 2 purged, 3 pruned" in ran.file(
-        ran.report, "report.txt"
-    )
+    page = ran.file(ran.report, "report.txt")
+    assert "CheckpointJanitor in inception: 5 marked, 2 purged, 3 pruned" in page
+    assert not any(line.endswith(" ") for line in page.splitlines())
 
 
 def test_a_policy_without_roots_is_for_the_own_pipeline_root(started: Past):

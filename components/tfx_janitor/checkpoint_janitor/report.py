@@ -108,7 +108,7 @@ class Report:
         )
         for part in self._parts():
             console.print(part, soft_wrap=isinstance(part, Text))
-        return page.getvalue()
+        return "\n".join(line.rstrip(" ") for line in page.getvalue().split("\n"))
 
     def _parts(self) -> list[RenderableType]:
         parts: list[RenderableType] = [Text(printable(self.headline)), Text(f"at {second(self.now_ms)}")]
