@@ -62,6 +62,7 @@ def _marked(store, artifact_id: int):
     ("url", "message"),
     [
         ("sqlite:///nowhere/metadata.db", "there is no file /nowhere/metadata.db"),
+        ("sqlite:///usr/lib", "but /usr/lib is a directory"),
         ("sqlite://relative.db", "three slashes"),
         ("mysql://anna:secret@host/db", r"got mysql://\.\.\.; an sqlite file is the only store"),
         ("sqlite://anna:secret@host/db", r"got sqlite://\.\.\.$"),

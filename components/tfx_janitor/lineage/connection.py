@@ -82,7 +82,8 @@ def open_config(config: metadata_store_pb2.ConnectionConfig, *, readonly: bool) 
     url = url_of(config)
     path = os.path.realpath(config.sqlite.filename_uri)
     if not os.path.isfile(path):
-        raise StoreError(f"expected an MLMD store at {url}, but there is no file {path}")
+        found = f"{path} is a directory" if os.path.isdir(path) else f"there is no file {path}"
+        raise StoreError(f"expected an MLMD store at {url}, but {found}")
     # To look first: where MLMD may write, it makes its tables in whatever database it is led to.
     try:
         store = _open(config, path, readonly=True)
