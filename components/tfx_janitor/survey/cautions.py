@@ -1,17 +1,24 @@
-"""What a policy says that comes to nothing here: roots without anything, rules that fit no artifact."""
+"""What a policy says that comes to nothing here: roots without anything, or read-only; rules without any."""
 
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Collection, Iterator
+from itertools import islice
 
-from tfx_janitor.payload.places import PlaceError, resolve
+from tfx_janitor.payload.places import LOCAL, Place, PlaceError, resolve
 from tfx_janitor.payload.presence import is_missing, why_no_directory
 from tfx_janitor.policy.file import Problem
 from tfx_janitor.policy.schema import RetentionPolicy
 from tfx_janitor.rehearsal.cautions import idle_rules
 from tfx_janitor.retention.case import Case
+from tfx_janitor.retention.plan import Orphan
+from tfx_janitor.retention.settlement import Settlement
 from tfx_janitor.survey.resolver import Resolver
+
+_MOST = 500
+"""Directories that are looked at, to see whether one may write in them."""
 
 
 def cautions_here(case: Case) -> tuple[Problem, ...]:
@@ -25,6 +32,40 @@ def cautions_here(case: Case) -> tuple[Problem, ...]:
     missing = tuple(_missing_roots(case.policy))
     idle = _empty_roots(case, {problem.field for problem in missing})
     return (*missing, *idle, *idle_rules(case))
+
+
+def denied_here(settlement: Settlement, orphans: Collection[Orphan] = ()) -> Iterator[Problem]:
+    """Roots in which this user may not remove what would go: it would be marked, and never purged.
+
+    Costs a look at each directory that would lose something, at so many at most.
+    """
+    losing = defaultdict[str, list[Place]](list)
+    for place in _going(settlement, orphans):
+        losing[os.path.dirname(place.path)].append(place)
+    denied = defaultdict[int, dict[str, int]](dict)
+    for directory, places in islice(sorted(losing.items()), _MOST):
+        if os.access(directory, os.W_OK | os.X_OK, effective_ids=True):
+            continue
+        there = [place for place in places if not is_missing(place.path)]
+        root = next((n for n, root in enumerate(settlement.facts.roots) if root.contains(places[0])), None)
+        if there and root is not None:
+            denied[root][directory] = len(there)
+    for root, directories in denied.items():
+        first, *others = directories
+        named = f"{first}, and {len(others)} more of its directories" if others else first
+        number = sum(directories.values())
+        yield Problem(
+            f"{named}: read-only, or not this user's to write; {number:,} of what would go can be marked "
+            "there, and not purged",
+            ("roots", root),
+        )
+
+
+def _going(settlement: Settlement, orphans: Collection[Orphan]) -> Iterator[Place]:
+    """Where that lies which would be deleted as a whole."""
+    places = settlement.facts.places
+    yield from (places[row] for row in settlement.deletions if row in places and places[row].local)
+    yield from (Place(LOCAL, orphan.path) for orphan in orphans if orphan.verdict == "delete")
 
 
 def _missing_roots(policy: RetentionPolicy) -> Iterator[Problem]:

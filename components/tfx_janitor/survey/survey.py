@@ -23,7 +23,7 @@ from tfx_janitor.retention.plan import Plan
 from tfx_janitor.retention.settle import nominate, settle, trust_again
 from tfx_janitor.retention.settlement import Nomination, Settlement
 from tfx_janitor.survey import look
-from tfx_janitor.survey.cautions import cautions_here
+from tfx_janitor.survey.cautions import cautions_here, denied_here
 from tfx_janitor.survey.crew import Crew, Failed
 from tfx_janitor.survey.orphans import find_orphans
 from tfx_janitor.survey.resolver import Resolver
@@ -48,12 +48,13 @@ def make_plan(
     """
     settlement = judge(case, crew, Level.STRUCTURE, measure_all=measure_all, doubted=doubted)
     found = find_orphans(case, crew)
+    denied = denied_here(settlement, () if found is None else found.orphans)
     return decide(
         settlement,
         metadata=metadata,
         created_ms=created_ms,
         orphans=None if found is None else found.orphans,
-        cautions=(*cautions_here(case), *(() if found is None else found.cautions)),
+        cautions=(*cautions_here(case), *denied, *(() if found is None else found.cautions)),
     )
 
 
