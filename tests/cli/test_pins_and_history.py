@@ -77,6 +77,24 @@ def test_history_tells_the_newest_act_first(on: Call, history: History, trained:
     assert shown.endswith("1 older act; --limit shows more\n")
 
 
+def test_history_tells_when_an_act_was_written_whose_time_was_given(on: Call, history: History):
+    pipeline = history.pipeline()
+    for _ in range(3):
+        pipeline.retrain(blessed=None, pushed=False)
+    policy = history.policy_file(rules=[keep_models(last=2)], grace="7d")
+    on("gc", "--policy", policy)
+    assert "written down" not in on("history").out
+    on("purge", "--now", "2031-03-01")
+    purging, marking = on("history", "--format", "json").json["acts"]
+    assert purging["at"] == "2031-03-01T00:00:00.000Z"
+    assert marking["written_at"] <= purging["written_at"] < "2031"
+    written = purging["written_at"][:19].replace("T", " ")
+    shown = on("history").out
+    assert shown.startswith("2031-03-01 00:00:00 UTC  purge")
+    assert f"\n  written down at {written} UTC\n" in shown and shown.count("written down") == 1
+    assert on("history", "--verify").code == 0
+
+
 def test_history_of_one_artifact_tells_of_it_alone(on: Call, history: History):
     pipeline = history.pipeline()
     models = [pipeline.retrain(pushed=False, blessed=None).model.id for _ in range(3)]

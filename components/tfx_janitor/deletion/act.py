@@ -105,6 +105,8 @@ class Act:
       outcomes: what became of it, by item; empty until it ended.
       seal: its hashes; None for an act of a version that wrote none.
       damage: what of its record cannot be read any more, and is empty here; "" for a sound one.
+      written_ms: when MLMD wrote its beginning, by MLMD's own clock, whatever time the act says; no hash
+        covers it. 0 for one that was not read.
     """
 
     id: int
@@ -118,6 +120,7 @@ class Act:
     outcomes: tuple[Outcome, ...] = field(default=())
     seal: Seal | None = None
     damage: str = ""
+    written_ms: int = 0
 
     def is_due(self, now_ms: int) -> bool:
         """Whether the grace of what it marked is over."""

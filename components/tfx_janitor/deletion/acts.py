@@ -199,6 +199,7 @@ def _act(kind: Kind, row: Any, touches: list[Touch]) -> Act:
         outcomes=outcomes,
         seal=_seal(row),
         damage=damage,
+        written_ms=row.create_time_since_epoch,
     )
 
 

@@ -67,6 +67,7 @@ def history_document(acts: Sequence[Act], *, metadata: str) -> dict[str, Any]:
                 "id": act.id,
                 "kind": act.kind,
                 "at": to_iso(act.at_ms),
+                "written_at": to_iso(act.written_ms),
                 "actor": act.actor,
                 "version": act.version,
                 "ended": act.ended,

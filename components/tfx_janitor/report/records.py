@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tfx_janitor.deletion.act import Act, Outcome
     from tfx_janitor.deletion.history import HistoryVerification
 
+_APART_MS = 60 * 60 * 1000
+"""The time of an act and that of its record differ by no more where clocks agree and no run is long."""
+
 
 def act_lines(
     acts: Iterable[Act], artifact_id: int | None = None, path: str | None = None, most: int = 20
@@ -40,6 +43,8 @@ def act_lines(
         head = Text.assemble((second(act.at_ms), "dim"), "  ", (act.kind, "bold"), text(f"  {act.actor}"))
         yield head.append_text(text(f"  {_became(act, outcomes)}"))
         yield text(f"  act {act.id}, tfx-janitor {act.version}", "dim")
+        if abs(act.written_ms - act.at_ms) > _APART_MS:
+            yield text(f"  written down at {second(act.written_ms)}", "yellow")
         for plan_id in plans_of(act):
             yield text(f"  plan {plan_id}", "dim")
         for detail, name in (("policy_digest", "policy"), ("reason", "reason")):
