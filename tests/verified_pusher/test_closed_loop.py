@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,100 +18,19 @@ from tests.serving import ModelServer as StandIn
 from tests.serving import labelled_model, unservable
 from tests.serving.models import LoadError, Predict
 from tfx_janitor.verified_pusher import closed_loop, manifest, rollback
-from tfx_janitor.verified_pusher.closed_loop import NotServed, Refusal, await_available, push_until_served
+from tfx_janitor.verified_pusher.closed_loop import NotServed, await_available, push_until_served
 from tfx_janitor.verified_pusher.errors import PushError
 from tfx_janitor.verified_pusher.manifest import Execution, Rollback, Source
 from tfx_janitor.verified_pusher.options import PushOptions
 from tfx_janitor.verified_pusher.push import Push
 from tfx_janitor.verified_pusher.retirement import Retirement
 from tfx_janitor.verified_pusher.rollback import Choice
-from tfx_janitor.verified_pusher.serving import ModelServer, ServerSilent, VersionStatus
+from tfx_janitor.verified_pusher.serving import ModelServer
 from tfx_janitor.verified_pusher.staging import Corner
 
 from .conftest import version_names
 
-ONE = ModelServer("one:8500", "inception")
-TWO = ModelServer("two:8500", "inception")
 MINUTE = timedelta(minutes=1)
-
-SILENT = ServerSilent("model server one:8500/inception does not tell its versions: UNAVAILABLE: refused")
-
-
-@dataclass
-class Told:
-    """Servers that say one thing after the other, and a clock that only sleeping moves."""
-
-    answers: dict[ModelServer, list[list[VersionStatus] | ServerSilent]]
-    standing: Collection[int] = (6, 7, 8)
-    now: float = 0.0
-    slept: list[float] = field(default_factory=list)
-
-    def ask(self, server: ModelServer) -> Sequence[VersionStatus]:
-        left = self.answers[server]
-        answer = left.pop(0) if len(left) > 1 else left[0]
-        if isinstance(answer, ServerSilent):
-            raise answer
-        return answer
-
-    def clock(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-
-    def wait(self, version: int = 7, timeout: timedelta = MINUTE) -> Refusal | None:
-        return await_available(
-            list(self.answers),
-            version,
-            timeout=timeout,
-            stands=lambda number: number in self.standing,
-            ask=self.ask,
-            clock=self.clock,
-            sleep=self.sleep,
-        )
-
-
-def status(version: int, state: str, problem: str = "") -> list[VersionStatus]:
-    return [VersionStatus(version, state, problem)]
-
-
-def test_waiting_ends_when_every_server_serves_it() -> None:
-    told = Told(
-        {
-            ONE: [SILENT, status(6, "AVAILABLE"), status(7, "LOADING"), status(7, "AVAILABLE")],
-            TWO: [status(7, "AVAILABLE")],
-        }
-    )
-    assert told.wait() is None
-    assert len(told.slept) == 3
-
-
-def test_waiting_ends_when_one_server_refuses_it() -> None:
-    told = Told({ONE: [status(7, "LOADING")], TWO: [status(7, "START"), status(7, "END", "no such op: Foo")]})
-    assert told.wait() == Refusal("model server two:8500/inception refused it: no such op: Foo", final=True)
-    assert told.now < 2
-
-
-def test_waiting_ends_when_time_is_over() -> None:
-    told = Told({ONE: [SILENT], TWO: [status(6, "AVAILABLE")]})
-    assert told.wait() == Refusal(
-        "after 60 seconds model server one:8500/inception does not tell its versions: UNAVAILABLE: refused; "
-        "model server two:8500/inception does not know it yet",
-        final=False,
-    )
-    assert told.now == 60
-
-
-def test_a_newer_version_has_overtaken_it() -> None:
-    told = Told({ONE: [[VersionStatus(7, "END"), VersionStatus(8, "AVAILABLE")]]})
-    assert told.wait() is None
-
-
-def test_a_server_of_another_base_directory_has_a_higher_version_and_not_this_one() -> None:
-    told = Told({ONE: [[VersionStatus(1_700_000_000, "AVAILABLE")]]})
-    refusal = told.wait()
-    assert refusal is not None and "does not know it yet" in refusal.words
 
 
 @dataclass
