@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from tests.retention.pure_histories import (
@@ -77,6 +79,24 @@ def test_a_janitor_of_one_pipeline_governs_what_that_pipeline_made(past: PureHis
     assert list(governed(past.case(rules=[ALL], only_pipeline="inception"))) == [model, model_run]
 
 
+def test_no_artifact_is_mistaken_for_one_that_differs_in_a_part_of_where_it_comes_from(
+    past: PureHistory,
+) -> None:
+    types = ("Examples", "Schema", "Model", "ModelRun")
+    made = {past.artifact(type): type for type in types}
+    for pipeline, node, output in product(("one", "two"), ("Trainer", "Tuner"), (None, "a", "b")):
+        for type in types:
+            made[number := past.artifact(type)] = type
+            where = past.run(pipeline=pipeline)
+            where.execute(node, outputs=[number] if output is None else {output: number})
+    rules = [keep(type, last=1) for type in types]
+    assert governed(past.case(rules=rules)) == {number: [type.lower()] for number, type in made.items()}
+
+
+def test_in_an_empty_store_nothing_is_governed(past: PureHistory) -> None:
+    assert governed(past.case(rules=[ALL])) == {}
+
+
 # What is ranked together.
 
 
@@ -112,7 +132,7 @@ def test_a_property_can_make_the_groups(past: PureHistory) -> None:
 def test_only_what_is_there_is_ranked_and_only_by_rules_that_keep(past: PureHistory) -> None:
     present = (ArtifactState.LIVE, ArtifactState.MARKED_FOR_DELETION)
     by_state = {state: past.artifact("ModelRun", state=state) for state in ArtifactState}
-    ((_, *_, members),) = groups(past.case(rules=[keep("ModelRun", last=1), prune(last=1)]))
+    ((_, *_, members),) = groups(past.case(rules=[prune(last=1), keep("ModelRun", last=1)]))
     assert members == [by_state[state] for state in reversed(present)]
 
 

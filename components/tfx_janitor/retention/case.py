@@ -242,9 +242,9 @@ class Case:
     def _outputs(self) -> tuple[list[_Output], Ints]:
         """All that `match` and `GROUPS` ask of artifacts, each once, and per artifact its index there."""
         snapshot = self.snapshot
-        code = np.zeros(len(snapshot.artifacts), np.int64)
-        for column in (snapshot.artifacts.type, snapshot.pipeline, snapshot.node, snapshot.output_key):
-            code = code * (int(column.max(initial=-1)) + 2) + column + 1
+        code = snapshot.artifacts.type.astype(np.int64)
+        for column in (snapshot.pipeline, snapshot.node, snapshot.output_key):
+            code = code * (int(column.max(initial=-1)) + 2) + column
         _, first, output_of_row = np.unique(code, return_index=True, return_inverse=True)
         outputs = [
             _Output(
