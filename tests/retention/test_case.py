@@ -97,6 +97,55 @@ def test_in_an_empty_store_nothing_is_governed(past: PureHistory) -> None:
     assert governed(past.case(rules=[ALL])) == {}
 
 
+# Which rules fit nothing.
+
+
+def unmatched(case: Case) -> list[str | None]:
+    return [rule.name for rule in case.unmatched]
+
+
+def test_a_rule_is_unmatched_if_no_artifact_fits_all_that_it_matches(past: PureHistory) -> None:
+    past.run(pipeline="inception").train()
+    past.run(pipeline="other").execute("Tuner", outputs={"best": past.artifact("HyperParameters")})
+    matches = {
+        "fits": {"type": "Model", "pipeline": "inc*"},
+        "misspelt": {"type": "Modell"},
+        "another-pipeline": {"type": "Model", "pipeline": "other"},
+        "another-node": {"type": "Model", "node": "Tuner"},
+        "another-output": {"type": "Model", "output": "best"},
+    }
+    rules = [{"name": name, "match": match, "keep": {"last": 1}} for name, match in matches.items()]
+    assert unmatched(past.case(rules=rules)) == list(matches)[1:]
+
+
+def test_an_artifact_with_other_properties_does_not_fit(past: PureHistory) -> None:
+    past.artifact("Examples", kind="letters")
+    past.artifact("Model", kind="faces")
+    past.artifact("Model", kind="digits")
+    rules = [
+        {"name": kind, "match": {"type": "Model", "properties": {"kind": kind}}, "keep": {"last": 1}}
+        for kind in ("digits", "letters")
+    ]
+    assert unmatched(past.case(rules=rules)) == ["letters"]
+
+
+def test_a_rule_fits_also_what_is_deleted_and_what_no_pipeline_that_is_asked_made(past: PureHistory) -> None:
+    past.artifact("Model", state=ArtifactState.DELETED)
+    past.run(pipeline="other").train()
+    case = past.case(rules=[keep("Model", last=1), keep("ModelRun", last=1)], only_pipeline="inception")
+    assert (governed(case), unmatched(case)) == ({}, [])
+
+
+def test_the_values_of_the_store_are_those_that_some_artifact_has(past: PureHistory) -> None:
+    past.artifact("Examples")
+    past.run(pipeline="inception").train()
+    past.run(pipeline="other").execute("Pusher")  # it made nothing
+    case = past.case(rules=[ALL])
+    assert case.values("type") == {"Examples", "Model", "ModelRun"}
+    assert case.values("pipeline") == {"inception"}
+    assert case.values("output") == {"model", "model_run"}
+
+
 # What is ranked together.
 
 
