@@ -75,6 +75,36 @@ def test_of_several_that_run_the_first_is_told(past: PureHistory) -> None:
     assert f"execution {first} is active" in said(holds.active_run(judged(past)))[model][0]
 
 
+def test_between_two_nodes_a_run_holds_for_min_age_after_its_last_sign_of_life(past: PureHistory) -> None:
+    run = past.run("r1", day=1)
+    model, model_run, training = run.train()
+    past.now = 3
+    because = (
+        f"hold.active-run: run r1 may not be over: execution {training} was active, "
+        "and min_age holds what its run used until 2026-01-09 00:00:00 UTC"
+    )
+    assert said(holds.active_run(judged(past, policy={"min_age": "3d"}))) == {
+        made: [f"{because} [artifact {made} > execution {training}]"] for made in (model, model_run)
+    }
+    assert said(holds.active_run(judged(past, policy={"min_age": "2d"}))) == {}
+
+
+def test_one_sign_of_life_holds_what_older_executions_of_the_run_used(past: PureHistory) -> None:
+    past.run("r0", day=1).train()
+    model, _, training = past.run("r1", day=1).train()
+    later = past.run("r1", day=99).execute("Evaluator")
+    past.execution("Copier", outputs=[past.artifact("Model")], day=99)  # part of no run
+    held = said(holds.active_run(judged(past, policy={"min_age": "2d"})))
+    assert held.keys() == {model, model + 1}
+    assert held[model][0].endswith(f"[artifact {model} > execution {training} > execution {later}]")
+
+
+def test_an_act_of_the_janitor_is_no_sign_of_life(past: PureHistory) -> None:
+    past.run("r1", day=1).train()
+    past.run("r1", day=99).execute("purge", type=ACT)
+    assert said(holds.active_run(judged(past, policy={"min_age": "2d"}))) == {}
+
+
 def test_outside_of_a_run_nothing_is_held_but_what_is_used(past: PureHistory) -> None:
     bystander = past.artifact("Model")
     past.execution("Copier", outputs=[bystander])
