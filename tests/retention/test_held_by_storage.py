@@ -49,6 +49,19 @@ def test_what_was_pushed_by_way_of_an_infra_blessing_is_told_by_that_way(past: P
     ]
 
 
+def test_what_a_rollback_put_back_is_told_by_the_rollback(past: PureHistory) -> None:
+    past.artifact("Examples")
+    model = past.artifact("Model")
+    past.execution("Trainer", outputs=[model])
+    pushed = past.artifact("PushedModel", pushed=1, pushed_destination="/serving/7")
+    act = past.execution("tfx_janitor.act.rollback", inputs=[model], outputs=[pushed])
+    past.served = {pushed}
+    case = judged(past)
+    assert said(holds.served(case, past.facts(case)))[model] == [
+        f"hold.served: served at /serving/7 [artifact {model} > execution {act} > artifact {pushed}]"
+    ]
+
+
 @pytest.mark.parametrize(
     "destination", ["serving/inception/1700000000", "projects/p/models/m/versions/v1", "file://other/1"]
 )
