@@ -5,6 +5,9 @@ from __future__ import annotations
 from tests.retention.pure_histories import PureHistory, keep, on_day
 from tests.retention.settling import ONE_MODEL, retrained
 from tfx_janitor.lineage.snapshot import ArtifactState
+from tfx_janitor.policy.file import Problem
+from tfx_janitor.retention.decide import decide
+from tfx_janitor.retention.plan import Orphan
 
 
 def test_a_decision_tells_whose_it_is_and_how_large(past: PureHistory) -> None:
@@ -32,6 +35,29 @@ def test_a_plan_names_its_store_its_moment_and_its_policy(past: PureHistory) -> 
     plan = past.plan(rules=ONE_MODEL)
     assert (plan.metadata, plan.created_ms, plan.now_ms) == ("sqlite:///m.db", 0, on_day(past.now))
     assert plan.policy["rules"][0]["name"] == "model"
+
+
+def test_a_plan_tells_beside_its_verdicts_of_orphans_and_of_what_to_look_out_for(past: PureHistory) -> None:
+    settlement = past.settlement(rules=ONE_MODEL)
+    orphan = Orphan(
+        path="/pipelines/Trainer/model/9",
+        execution=9,
+        pipeline="inception",
+        run=None,
+        node="Trainer",
+        output="model",
+        bytes=None,
+        files=None,
+        newest_ms=None,
+        inode=None,
+        verdict="keep",
+        reasons=(),
+    )
+    caution = Problem("no artifact fits", ("rules", 0))
+    plan = decide(settlement, metadata="sqlite:///m.db", created_ms=0, orphans=(orphan,), cautions=(caution,))
+    assert (plan.orphans, plan.cautions) == ((orphan,), (caution,))
+    plain = decide(settlement, metadata="sqlite:///m.db", created_ms=0)
+    assert (plain.orphans, plain.cautions) == (None, ())
 
 
 def test_a_summary_counts_verdicts_and_bytes(past: PureHistory) -> None:
