@@ -19,14 +19,14 @@ def test_the_highest_blessed_model_of_each_pipeline_is_held_with_its_newest_bles
     past.run(day=5).evaluate(first.model)
     other = past.run(pipeline="other").retrain()
     held = said(holds.latest_blessed(judged(past)))
-    assert held[second.model][0] == (
+    assert held[second.model] == [
         "hold.latest-blessed: the latest blessed model of inception, the baseline of its next run "
         f"[artifact {second.model} > execution {judging} > artifact {again}]"
-    )
-    assert held[again][0] == (
+    ]
+    assert held[again] == [
         f"hold.latest-blessed: the blessing of model {second.model}, the latest blessed one of inception "
         f"[artifact {again} > execution {judging} > artifact {second.model}]"
-    )
+    ]
     assert held.keys() == {second.model, again, other.model, other.blessing}
 
 

@@ -125,6 +125,7 @@ def latest_blessed(case: Case) -> Held:
             if by_id:
                 seen += product(put_out.get(model, ()), put_out.get(blessing, ()))
             blessed.append((model, blessing, bool(by_id), seen))
+    told: set[tuple[int, int]] = set()
     for stays in (states == ArtifactState.LIVE, case.present):
         resolved: dict[tuple[_Seen, _Seen], tuple[bool, int, int]] = {}
         for model, blessing, by_id, seen in blessed:
@@ -132,7 +133,6 @@ def latest_blessed(case: Case) -> Held:
                 found = (by_id, model, blessing)
                 for seen_by in seen:
                     resolved[seen_by] = max(found, resolved.get(seen_by, found))
-        told: set[tuple[int, int]] = set()
         # That of a whole pipeline says more than that of a node of it.
         for seen_by in sorted(resolved, key=lambda seen_by: len(seen_by[0])):
             _, model, blessing = resolved[seen_by]
