@@ -43,6 +43,7 @@ def test_names_that_only_look_alike_share_nothing(past: PureHistory, mine: str, 
     past.change(first.model, uri=mine)
     past.artifact("Examples", uri=others)
     assert past.deleted(rules=ONE_MODEL) == [first.model]
+    assert past.settlement(rules=ONE_MODEL).clusters == {}
 
 
 def test_two_that_lie_in_the_same_place_beside_each_other_do_not_hold_each_other(past: PureHistory) -> None:
