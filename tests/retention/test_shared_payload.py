@@ -15,6 +15,7 @@ from tfx_janitor.lineage.snapshot import ArtifactState
         ("/pipelines/a/b", "/pipelines/a/b"),
         ("/pipelines/a/b", "/"),
         ("/pipelines/a/b", "/pipelines/a/b/c/d"),
+        ("/pipelines/a/MAX", "/pipelines/a/MAX/1"),
         ("/pipelines/a/b", "/pipelines/a"),
         ("/pipelines/a/b", "/pipelines"),
     ],
