@@ -168,5 +168,5 @@ def _counted_elsewhere(settlement: Settlement, row: int) -> bool:
     return any(
         places[other].contains(places[row]) or (places[other] == places[row] and other < row)
         for other in settlement.clusters.get(row, ())
-        if other != row and other in settlement.deletions
+        if other in settlement.deletions
     )
