@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 import tenacity
 from ml_metadata import errors
 
+from tests.builders.mlmd_rows import await_next_millisecond
 from tfx_janitor.effects import Effect, Watcher
 from tfx_janitor.lineage import patience
 
@@ -54,7 +54,7 @@ def unanswered(*calls: str, before: Callable[[], object] = lambda: None, carried
         pending.remove(effect.subject)
         if carried_out:
             change()
-        time.sleep(0.002)  # MLMD tells two changes of a row apart only by their milliseconds
+        await_next_millisecond()
         before()
         raise errors.UnavailableError("connection reset")
 

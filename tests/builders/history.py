@@ -15,7 +15,7 @@ import ml_metadata
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from tests.builders.made import Made, Retraining
-from tests.builders.mlmd_rows import BASE_TYPES, DECLARED, set_values
+from tests.builders.mlmd_rows import BASE_TYPES, DECLARED, await_next_millisecond, set_values
 from tests.builders.rules import Rules, keep_models
 from tests.builders.runs import Run
 from tfx_janitor.deletion.site import Site
@@ -128,18 +128,21 @@ class History:
         """Gives an artifact a state, such as "MARKED_FOR_DELETION", without anything else."""
         row = self.row(artifact)
         row.state = mlmd.Artifact.State.Value(state)
+        await_next_millisecond()
         self.store.put_artifacts([row], ["state"])
 
     def set_property(self, artifact: Made | int, name: str, value: str | int | float) -> None:
         """Gives an artifact a custom property, such as the tags that `tagged` looks at."""
         row = self.row(artifact)
         set_values(row.custom_properties, {name: value})
+        await_next_millisecond()
         self.store.put_artifacts([row])
 
     def end(self, execution: int, state: str = "COMPLETE") -> None:
         """Ends an execution that was left in flight."""
         row = self.store.get_executions_by_id([execution])[0]
         row.last_known_state = mlmd.Execution.State.Value(state)
+        await_next_millisecond()
         self.store.put_executions([row])
 
     def backdate(self, *artifacts: Made | int, **span: float) -> None:

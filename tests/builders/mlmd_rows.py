@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -35,3 +36,10 @@ def set_values(properties: Any, values: Mapping[str, str | int | float]) -> None
     for name, value in values.items():
         kind = {str: "string_value", int: "int_value", float: "double_value"}[cast(type, type(value))]
         setattr(properties[name], kind, value)
+
+
+def await_next_millisecond() -> None:
+    """What comes after this is later than all so far: MLMD tells changes apart only by their milliseconds."""
+    began = time.time_ns() // 1_000_000
+    while time.time_ns() // 1_000_000 == began:
+        pass

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from tests.builders.made import Evaluation, Made, Push, Training
-from tests.builders.mlmd_rows import DECLARED, event_of, paired, set_values
+from tests.builders.mlmd_rows import DECLARED, await_next_millisecond, event_of, paired, set_values
 from tests.builders.payloads import write_checkpoints, write_saved_model
 
 if TYPE_CHECKING:
@@ -269,6 +269,7 @@ class Run:
         named = {"node": f"{pipeline.name}.{node}", "execution_cache": f"{self.name}.{node}"}
         for kind, name in named.items():
             contexts.append(mlmd.Context(type_id=history.type_id("context", kind), name=name))
+        await_next_millisecond()
         execution_id, artifact_ids, _ = history.store.put_execution(
             execution, pairs, contexts, reuse_context_if_already_exist=True
         )

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.builders.mlmd_rows import await_next_millisecond
 from tfx_janitor import effects
 from tfx_janitor.deletion import remove
 
@@ -96,6 +97,7 @@ def before(patch: pytest.MonkeyPatch, owner: Any, name: str, meanwhile: Callable
 
     def call(*args: Any, **kwargs: Any) -> Any:
         while pending:
+            await_next_millisecond()
             pending.pop()()
         return real(*args, **kwargs)
 
